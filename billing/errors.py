@@ -1,0 +1,138 @@
+"""Refusals that a caller can act on. Each has a stable `code`; HTTP statuses live at the edge."""
+
+from datetime import datetime
+from decimal import Decimal
+
+
+class BillingError(Exception):
+    """A request was refused; nothing was changed. `code` is stable, the text is for people."""
+
+    code = "billing_error"
+
+
+class InvalidAmount(BillingError):
+    """An amount cannot mean what it says."""
+
+    code = "invalid_amount"
+
+    def __init__(self, *, field: str, fault: str) -> None:
+        self.field, self.fault = field, fault
+        super().__init__(f"{field}: {fault}. Send a decimal number such as '12.5'.")
+
+
+class InvalidRequest(BillingError):
+    """A field's value cannot be used."""
+
+    code = "invalid_request"
+
+    def __init__(self, *, field: str, fault: str, remedy: str) -> None:
+        self.field, self.fault, self.remedy = field, fault, remedy
+        super().__init__(f"{field}: {fault}. {remedy}")
+
+
+class InsufficientCredits(BillingError):
+    """More credits were asked for than the customer can spend."""
+
+    code = "insufficient_credits"
+
+    def __init__(self, *, available: Decimal, required: Decimal) -> None:
+        self.available, self.required = available, required
+        super().__init__(f"{required} credits are needed, {available} are available.")
+
+
+class CustomerFrozen(BillingError):
+    """The customer may not spend until staff lift the freeze."""
+
+    code = "customer_frozen"
+
+    def __init__(self) -> None:
+        super().__init__("Spending is on hold for this account. Please contact support.")
+
+
+class IdempotencyConflict(BillingError):
+    """The key was used before, for another request."""
+
+    code = "idempotency_conflict"
+
+    def __init__(self, *, key: str) -> None:
+        self.key = key
+        super().__init__(f"The idempotency key {key!r} belongs to another request. Use a new key for a new intent.")
+
+
+class BatchRefused(BillingError):
+    """One posting of an all-or-nothing batch was refused, so none was made. `refusals` maps its index to the reason."""
+
+    code = "batch_refused"
+
+    def __init__(self, *, refusals: dict[int, BillingError]) -> None:
+        self.refusals = refusals
+        first = min(refusals)
+        super().__init__(f"Posting {first} was refused, so nothing was posted: {refusals[first]}")
+
+
+class HoldNotFound(BillingError):
+    """No hold of that name belongs to the caller."""
+
+    code = "hold_not_found"
+
+    def __init__(self, *, hold: str) -> None:
+        self.hold = hold
+        super().__init__(f"There is no hold {hold}.")
+
+
+class HoldEnded(BillingError):
+    """The hold has ended in another way than the one asked for now."""
+
+    code = "hold_ended"
+
+    def __init__(self, *, hold: str, state: str, ended_at: datetime | None) -> None:
+        self.hold, self.state, self.ended_at = hold, state, ended_at
+        super().__init__(f"The hold {hold} was already {state}" + (f" at {ended_at:%Y-%m-%d %H:%M:%S} UTC." if ended_at else "."))
+
+
+class PackUnavailable(BillingError):
+    """The pack cannot be bought (any more)."""
+
+    code = "pack_unavailable"
+
+    def __init__(self, *, pack: str) -> None:
+        self.pack = pack
+        super().__init__(f"The pack {pack!r} is not for sale. Choose one of the packs on the buy page.")
+
+
+class CheckoutRateLimited(BillingError):
+    """Too many checkouts were opened in the last minute."""
+
+    code = "checkout_rate_limited"
+
+    def __init__(self, *, retry_after_seconds: int) -> None:
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(f"Too many checkouts were started. Try again in {retry_after_seconds} seconds; nothing was charged.")
+
+
+class StripeRefused(BillingError):
+    """Stripe answered that the request cannot be carried out; asking again will not help."""
+
+    code = "stripe_refused"
+
+    def __init__(self, message: str, *, stripe_code: str | None = None, request_id: str | None = None) -> None:
+        self.stripe_code, self.request_id = stripe_code, request_id
+        super().__init__(message)
+
+
+class StripeObjectMissing(StripeRefused):
+    """Stripe knows no object of that id."""
+
+    code = "stripe_object_missing"
+
+
+class StripeUnavailable(BillingError):
+    """Stripe could not be reached or failed; whether it acted is unknown. Asking again with the same key is safe."""
+
+    code = "stripe_unavailable"
+
+
+class WebhookRefused(BillingError):
+    """A delivery to the webhook is not one of Stripe's, or not one that we may trust."""
+
+    code = "webhook_refused"

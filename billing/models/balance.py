@@ -1,0 +1,33 @@
+"""The one row per customer that every write locks."""
+
+from django.db import models
+from django.db.models import Q
+
+from billing.models.customer import BillingCustomer
+from billing.models.fields import CreditsField
+
+
+class CreditBalance(models.Model):
+    """A customer's balance. Written by `billing.ledger` alone, and locked by every write."""
+
+    customer = models.OneToOneField(
+        BillingCustomer, primary_key=True, on_delete=models.PROTECT, related_name="balance"
+    )
+    posted = CreditsField(default=0, help_text="Sum of all entries; below zero it is a debt.")
+    held = CreditsField(default=0, help_text="Sum of open holds.")
+    overdraft_limit = CreditsField(default=0, help_text="How far below zero usage may take the balance.")
+    last_sequence = models.BigIntegerField(default=0)
+    next_expiry_at = models.DateTimeField(null=True, blank=True, help_text="When the next open grant lapses.")
+    frozen_at = models.DateTimeField(null=True, blank=True, help_text="Since when spending is refused.")
+    frozen_reason = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        verbose_name = "balance"
+        constraints = [
+            models.CheckConstraint(condition=Q(held__gte=0), name="billing_balance_held_not_negative"),
+            models.CheckConstraint(condition=Q(overdraft_limit__gte=0), name="billing_balance_overdraft_not_negative"),
+            models.CheckConstraint(condition=Q(last_sequence__gte=0), name="billing_balance_sequence_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.posted} posted, {self.held} held"

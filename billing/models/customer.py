@@ -1,0 +1,29 @@
+"""Who owns a balance."""
+
+from django.conf import settings
+from django.db import models
+
+from billing.models.fields import new_public_id
+
+
+def new_customer_id() -> str:
+    return new_public_id("cust")
+
+
+class BillingCustomer(models.Model):
+    """Who owns a balance. Everything in the ledger hangs on it, so that it outlives the user."""
+
+    public_id = models.CharField(max_length=40, unique=True, default=new_customer_id, editable=False)
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="billing_customer"
+    )
+    stripe_customer_id = models.CharField(max_length=255, null=True, blank=True, unique=True)
+    flagged_at = models.DateTimeField(null=True, blank=True, help_text="Since when staff should look at this customer.")
+    flag_reason = models.CharField(max_length=500, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = "customer"
+
+    def __str__(self) -> str:
+        return self.user.email if self.user else self.public_id
