@@ -98,7 +98,17 @@ STRIPE_PUBLISHABLE_KEY = env.str("STRIPE_PUBLISHABLE_KEY", default="")
 STRIPE_WEBHOOK_SECRET = env.list("STRIPE_WEBHOOK_SECRET", default=[])
 STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="https://api.stripe.com")
 STRIPE_JS_URL = env.str("STRIPE_JS_URL", default="https://js.stripe.com/endive/stripe.js")
+STRIPE_BILLING_ENABLED = env.bool("STRIPE_BILLING_ENABLED", default=True)
+STRIPE_BILLING_COHORT = env.int("STRIPE_BILLING_COHORT", default=100)
+STRIPE_AUTOMATIC_TAX = env.bool("STRIPE_AUTOMATIC_TAX", default=False)
 FREEZE_ON_DISPUTE = env.bool("FREEZE_ON_DISPUTE", default=True)
+DISPUTE_TAKES_BACK_ON = env.str("DISPUTE_TAKES_BACK_ON", default="funds_withdrawn")
+FINANCE_EMAILS = env.list("FINANCE_EMAILS", default=[])
+
+HOLD_TIMEOUT_MINUTES = 15
+LATE_SETTLE_WINDOW_HOURS = 24
+PARKED_EVENT_LIFETIME_HOURS = 72
+WEBHOOK_MAX_TRIES = 8
 
 
 def postgresql(url: str) -> dict[str, object]:

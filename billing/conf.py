@@ -1,0 +1,115 @@
+"""Billing's settings, typed. The only module of billing (beside its system checks) that reads django.conf.settings.
+
+Functions and not constants, so that a changed setting holds at the next call (and in a test at once).
+"""
+
+from datetime import timedelta
+from decimal import Decimal
+
+from django.conf import settings
+
+
+def credits_per_usd() -> Decimal:
+    """Credits that one US dollar of cost is worth."""
+    return Decimal(settings.CREDITS_PER_USD)
+
+
+def signup_bonus_credits() -> Decimal:
+    """Credits given when the first address of a new customer is verified; 0 is none."""
+    return Decimal(settings.SIGNUP_BONUS_CREDITS)
+
+
+def free_plan_credits() -> Decimal:
+    """Credits a month that a customer without a plan gets; 0 is none."""
+    return Decimal(settings.FREE_PLAN_CREDITS)
+
+
+def low_balance_threshold() -> Decimal:
+    """Below so many available credits a balance counts as low."""
+    return Decimal(settings.LOW_BALANCE_THRESHOLD)
+
+
+def checkout_sessions_per_minute() -> int:
+    """Checkout sessions a minute for one user, and for one address; 0 is no limit."""
+    return int(settings.CHECKOUT_SESSIONS_PER_MINUTE)
+
+
+def site_url() -> str:
+    """Where customers reach the product, without a trailing slash: what Stripe and mails link back to."""
+    return str(settings.SITE_URL).rstrip("/")
+
+
+def stripe_secret_key() -> str:
+    return str(settings.STRIPE_SECRET_KEY)
+
+
+def stripe_publishable_key() -> str:
+    return str(settings.STRIPE_PUBLISHABLE_KEY)
+
+
+def stripe_webhook_secrets() -> tuple[str, ...]:
+    """All secrets that a webhook may be signed with: several while they are rotated, newest first."""
+    return tuple(settings.STRIPE_WEBHOOK_SECRET)
+
+
+def stripe_api_base() -> str:
+    """The address of Stripe's API, or of the stand-in, without a trailing slash."""
+    return str(settings.STRIPE_API_BASE).rstrip("/")
+
+
+def stripe_js_url() -> str:
+    return str(settings.STRIPE_JS_URL)
+
+
+def is_live() -> bool:
+    """Whether the keys move real money; a webhook's `livemode` must agree."""
+    return stripe_secret_key().startswith(("sk_live_", "rk_live_"))
+
+
+def is_billing_enabled() -> bool:
+    """Whether anything is sold at all; refunds, disputes and spending go on without."""
+    return bool(settings.STRIPE_BILLING_ENABLED)
+
+
+def billing_cohort_percent() -> int:
+    """Percent of customers that may buy, 0 to 100."""
+    return int(settings.STRIPE_BILLING_COHORT)
+
+
+def is_automatic_tax_on() -> bool:
+    return bool(settings.STRIPE_AUTOMATIC_TAX)
+
+
+def is_frozen_on_dispute() -> bool:
+    """Whether a new dispute freezes the customer until it is closed or staff lift it."""
+    return bool(settings.FREEZE_ON_DISPUTE)
+
+
+def dispute_takes_back_on() -> str:
+    """`funds_withdrawn` or `created`: which of a dispute's events takes the credits back."""
+    return str(settings.DISPUTE_TAKES_BACK_ON)
+
+
+def finance_emails() -> tuple[str, ...]:
+    """Who is told of findings of reconciliation."""
+    return tuple(settings.FINANCE_EMAILS)
+
+
+def hold_timeout() -> timedelta:
+    """How long a hold stands when its caller names no time."""
+    return timedelta(minutes=settings.HOLD_TIMEOUT_MINUTES)
+
+
+def late_settle_window() -> timedelta:
+    """How long after its expiry a hold may still be settled, once."""
+    return timedelta(hours=settings.LATE_SETTLE_WINDOW_HOURS)
+
+
+def parked_event_lifetime() -> timedelta:
+    """How long an event of an unknown object waits for that object before it becomes a finding."""
+    return timedelta(hours=settings.PARKED_EVENT_LIFETIME_HOURS)
+
+
+def webhook_max_tries() -> int:
+    """After so many failures an event is dead until staff replay it."""
+    return int(settings.WEBHOOK_MAX_TRIES)
