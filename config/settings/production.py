@@ -5,4 +5,5 @@ from config.settings.base import DATABASE_URL, REDIS_URL, celery_broker, postgre
 
 DATABASES = {"default": postgresql(DATABASE_URL)}
 CELERY_BROKER_URL = celery_broker(REDIS_URL)
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+CACHES = {"default": {"BACKEND": "accounts.cache.ForgivingRedisCache", "LOCATION": REDIS_URL}}
+STAFF_NEEDS_SECOND_FACTOR = True

@@ -25,7 +25,7 @@ REDIS_URL = REDIS_URL or embedded.redis_url()
 CELERY_BROKER_URL = celery_broker(REDIS_URL)
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "BACKEND": "accounts.cache.ForgivingRedisCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": f"test-{RUN_ID}-{_worker}",
     }
