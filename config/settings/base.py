@@ -1,17 +1,22 @@
-"""What every environment shares. Values that differ come from the environment (see .env.example)."""
+"""What every environment shares. Values that differ come from variables (docs/configuration.md, .env.example)."""
 
 from pathlib import Path
 
-import environ
+from config.csp import checkout_additions, pages_policy
+from config.environment import Environment, celery_broker, read_environment
+from config.logs import configure_structlog, logging_config
+from config.settings.accounts import *  # noqa: F403
+from config.settings.accounts import google_provider
+from config.settings.accounts import *  # noqa: F403
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
-env = environ.Env()
-environ.Env.read_env(BASE_DIR / ".env")
+env = Environment(read_environment(file=BASE_DIR / ".env"))
 
-SECRET_KEY = env.str("SECRET_KEY", default="")
-DEBUG = env.bool("DEBUG", default=False)
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
-SITE_URL = env.str("SITE_URL", default="http://127.0.0.1:8000")
+IS_PRODUCTION = False
+SECRET_KEY = env.text("SECRET_KEY")
+DEBUG = env.flag("DEBUG", default=False)
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS")
+SITE_URL = env.text("SITE_URL", "http://127.0.0.1:8000")
 
 INSTALLED_APPS = [
     "unfold",
@@ -20,6 +25,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "django.contrib.humanize",
     "allauth",
@@ -29,6 +35,7 @@ INSTALLED_APPS = [
     "allauth.socialaccount.providers.google",
     "allauth.usersessions",
     "django_htmx",
+    "django_structlog",
     "csp",
     "pgtrigger",
     "accounts",
@@ -36,9 +43,12 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "config.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
+    "config.csp.PolicyMiddleware",
+    "django_permissions_policy.PermissionsPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -69,61 +79,26 @@ TEMPLATES = [
     },
 ]
 
-DATABASE_URL = env.str("DATABASE_URL", default="")
-REDIS_URL = env.str("REDIS_URL", default="")
+# --- Accounts (config/settings/accounts.py has what needs no variable)
+# How many proxies of ours stand before the application: so many entries of X-Forwarded-For are believed.
+TRUSTED_PROXY_COUNT = env.integer("TRUSTED_PROXY_COUNT", default=0)
+GOOGLE_CLIENT_ID = env.text("GOOGLE_CLIENT_ID")
+GOOGLE_CLIENT_SECRET = env.text("GOOGLE_CLIENT_SECRET")
+SOCIALACCOUNT_PROVIDERS = google_provider(client_id=GOOGLE_CLIENT_ID, secret=GOOGLE_CLIENT_SECRET)
+
+# --- Storage. Each environment makes DATABASES and CACHES from these two.
+DATABASE_URL = env.text("DATABASE_URL")
+REDIS_URL = env.text("REDIS_URL")
 ATOMIC_REQUESTS = False
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
-PASSWORD_HASHERS = [
-    "django.contrib.auth.hashers.Argon2PasswordHasher",
-    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
-]
 
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 8}},
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
-]
+# --- Mail
+EMAIL_URL = env.text("EMAIL_URL")
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Prepaid <prepaid@localhost>")
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
-LOGIN_URL = "account_login"
-LOGIN_REDIRECT_URL = "/billing/"
-# How many proxies of ours stand before the application: so many entries of X-Forwarded-For are believed.
-TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
-# Production turns it on: staff without a second factor are sent to set one up before they see the admin.
-STAFF_NEEDS_SECOND_FACTOR = False
-
-ACCOUNT_ADAPTER = "accounts.adapters.AccountAdapter"
-ACCOUNT_USER_MODEL_USERNAME_FIELD = None
-ACCOUNT_LOGIN_METHODS = {"email"}
-ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
-ACCOUNT_EMAIL_VERIFICATION = "mandatory"
-ACCOUNT_EMAIL_SUBJECT_PREFIX = "[Prepaid] "
-ACCOUNT_EMAIL_NOTIFICATIONS = True  # a mail for each change of a password, an address or a second factor
-ACCOUNT_CHANGE_EMAIL = True
-ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True  # in the browser that signed up; any other is asked to log in
-ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
-ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
-ACCOUNT_REAUTHENTICATION_REQUIRED = True  # an address or a password is changed by who knows the password
-ACCOUNT_SESSION_REMEMBER = True
-MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
-MFA_TOTP_ISSUER = "Prepaid"
-MFA_TOTP_TOLERANCE = 1  # clocks of telephones are up to half a minute off
-MFA_PASSKEY_LOGIN_ENABLED = True
-USERSESSIONS_TRACK_ACTIVITY = False  # noting it would be a write for each page
-
-GOOGLE_CLIENT_ID = env.str("GOOGLE_CLIENT_ID", default="")
-GOOGLE_CLIENT_SECRET = env.str("GOOGLE_CLIENT_SECRET", default="")
-SOCIALACCOUNT_ADAPTER = "accounts.adapters.SocialAccountAdapter"
-SOCIALACCOUNT_EMAIL_VERIFICATION = "mandatory"  # asked for only where Google does not vouch for the address
-SOCIALACCOUNT_PROVIDERS = {
-    "google": {
-        "APPS": [{"client_id": GOOGLE_CLIENT_ID, "secret": GOOGLE_CLIENT_SECRET}] if GOOGLE_CLIENT_ID else [],
-        "SCOPE": ["profile", "email"],
-        "OAUTH_PKCE_ENABLED": True,
-    }
-}
-
+# --- Language and static files
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
@@ -132,38 +107,81 @@ STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 
-CREDITS_PER_USD = env.int("CREDITS_PER_USD", default=1000)
-SIGNUP_BONUS_CREDITS = env.int("SIGNUP_BONUS_CREDITS", default=500)
-FREE_PLAN_CREDITS = env.int("FREE_PLAN_CREDITS", default=100)
-LOW_BALANCE_THRESHOLD = env.int("LOW_BALANCE_THRESHOLD", default=100)
-CHECKOUT_SESSIONS_PER_MINUTE = env.int("CHECKOUT_SESSIONS_PER_MINUTE", default=5)
-STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", default="")
-STRIPE_PUBLISHABLE_KEY = env.str("STRIPE_PUBLISHABLE_KEY", default="")
-STRIPE_WEBHOOK_SECRET = env.list("STRIPE_WEBHOOK_SECRET", default=[])
-STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="https://api.stripe.com")
-STRIPE_JS_URL = env.str("STRIPE_JS_URL", default="https://js.stripe.com/endive/stripe.js")
-STRIPE_BILLING_ENABLED = env.bool("STRIPE_BILLING_ENABLED", default=True)
-STRIPE_BILLING_COHORT = env.int("STRIPE_BILLING_COHORT", default=100)
-STRIPE_AUTOMATIC_TAX = env.bool("STRIPE_AUTOMATIC_TAX", default=False)
-FREEZE_ON_DISPUTE = env.bool("FREEZE_ON_DISPUTE", default=True)
-DISPUTE_TAKES_BACK_ON = env.str("DISPUTE_TAKES_BACK_ON", default="funds_withdrawn")
-FINANCE_EMAILS = env.list("FINANCE_EMAILS", default=[])
+# --- Billing (read through billing.conf)
+CREDITS_PER_USD = env.integer("CREDITS_PER_USD", default=1000)
+SIGNUP_BONUS_CREDITS = env.integer("SIGNUP_BONUS_CREDITS", default=500)
+FREE_PLAN_CREDITS = env.integer("FREE_PLAN_CREDITS", default=100)
+LOW_BALANCE_THRESHOLD = env.integer("LOW_BALANCE_THRESHOLD", default=100)
+CHECKOUT_SESSIONS_PER_MINUTE = env.integer("CHECKOUT_SESSIONS_PER_MINUTE", default=5)
+STRIPE_SECRET_KEY = env.text("STRIPE_SECRET_KEY")
+STRIPE_PUBLISHABLE_KEY = env.text("STRIPE_PUBLISHABLE_KEY")
+STRIPE_WEBHOOK_SECRET = env.words("STRIPE_WEBHOOK_SECRET")
+STRIPE_API_BASE = env.text("STRIPE_API_BASE", "https://api.stripe.com")
+STRIPE_JS_URL = env.text("STRIPE_JS_URL", "https://js.stripe.com/endive/stripe.js")
+STRIPE_BILLING_ENABLED = env.flag("STRIPE_BILLING_ENABLED", default=True)
+STRIPE_BILLING_COHORT = env.integer("STRIPE_BILLING_COHORT", default=100)
+STRIPE_AUTOMATIC_TAX = env.flag("STRIPE_AUTOMATIC_TAX", default=False)
+STRIPE_CONFORMANCE_KEY = env.text("STRIPE_CONFORMANCE_KEY")
+FREEZE_ON_DISPUTE = env.flag("FREEZE_ON_DISPUTE", default=True)
+DISPUTE_TAKES_BACK_ON = env.text("DISPUTE_TAKES_BACK_ON", "funds_withdrawn")
+FINANCE_EMAILS = env.words("FINANCE_EMAILS")
+LLM_BASE_URL = env.text("LLM_BASE_URL")
+LLM_API_KEY = env.text("LLM_API_KEY")
 
 HOLD_TIMEOUT_MINUTES = 15
 LATE_SETTLE_WINDOW_HOURS = 24
 PARKED_EVENT_LIFETIME_HOURS = 72
 WEBHOOK_MAX_TRIES = 8
 
+# --- Celery: a wake-up call for what the tables say is due. A lost one costs seconds (the sweeper), so publishing never
+# waits for a broker, a task is acknowledged before it runs, and nobody reads results.
+CELERY_BROKER_URL = celery_broker(REDIS_URL)
+CELERY_BROKER_CONNECTION_TIMEOUT = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_connect_timeout": 1,
+    "socket_timeout": 5,
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0,
+    "interval_max": 0,
+}
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = False
+CELERY_TASK_SOFT_TIME_LIMIT = 120
+CELERY_TASK_TIME_LIMIT = 150
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_TIMEZONE = TIME_ZONE
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {}
 
-def postgresql(url: str) -> dict[str, object]:
-    """The `DATABASES` entry for an address, set up for many short statements."""
-    entry: dict[str, object] = env.db_url_config(url)
-    options: dict[str, object] = {"server_side_binding": True, "prepare_threshold": 1}
-    return {**entry, "OPTIONS": options, "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+# --- The browser's safety
+CONTENT_SECURITY_POLICY = {"DIRECTIVES": pages_policy(google_login=bool(GOOGLE_CLIENT_ID))}
+CHECKOUT_CSP = checkout_additions(js_url=STRIPE_JS_URL, api_base=STRIPE_API_BASE)
+PERMISSIONS_POLICY: dict[str, list[str]] = {
+    **{
+        feature: []
+        for feature in ("accelerometer", "autoplay", "browsing-topics", "camera", "display-capture", "geolocation")
+    },
+    **{feature: [] for feature in ("gyroscope", "magnetometer", "microphone", "midi", "usb")},
+    "payment": ["self", "https://js.stripe.com", "https://checkout.stripe.com"],
+    "publickey-credentials-get": ["self"],
+}
+X_FRAME_OPTIONS = "DENY"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin-allow-popups"  # 3-D Secure and wallets open windows that answer back
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SAMESITE = "Lax"
 
-
-def celery_broker(redis_url: str) -> str:
-    """The broker's address for Celery: it spells a unix socket differently from redis-py."""
-    if redis_url.startswith("unix:"):
-        return "redis+socket" + redis_url.removeprefix("unix").replace("?db=", "?virtual_host=")
-    return redis_url
+# --- Logs
+LOG_FORMAT = env.text("LOG_FORMAT", "console")
+LOGGING = logging_config(LOG_FORMAT)
+DJANGO_STRUCTLOG_CELERY_ENABLED = True
+DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
+configure_structlog()

@@ -1,19 +1,59 @@
-"""Development: embedded PostgreSQL and Valkey unless the environment names others."""
+"""Development: embedded PostgreSQL and Valkey, and the Stripe stand-in, unless variables name others."""
 
+from config.environment import celery_broker
 from config.settings.base import *  # noqa: F403
-from config.settings.base import BASE_DIR, DATABASE_URL, INSTALLED_APPS, REDIS_URL, celery_broker, env, postgresql
-from sandbox import embedded
+from config.settings.base import (
+    ALLOWED_HOSTS,
+    BASE_DIR,
+    DATABASE_URL,
+    EMAIL_URL,
+    INSTALLED_APPS,
+    REDIS_URL,
+    SECRET_KEY,
+    STRIPE_API_BASE,
+    STRIPE_JS_URL,
+    STRIPE_PUBLISHABLE_KEY,
+    STRIPE_SECRET_KEY,
+    STRIPE_WEBHOOK_SECRET,
+    checkout_additions,
+    env,
+)
+from config.storage import redis_cache
+from sandbox import defaults, embedded
 
-DEBUG = env.bool("DEBUG", default=True)
-SECRET_KEY = env.str("SECRET_KEY", default="local-only-not-a-secret-" + "x" * 40)
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
+DEBUG = env.flag("DEBUG", default=True)
+SECRET_KEY = SECRET_KEY or "local-only-not-a-secret-" + "x" * 40
+ALLOWED_HOSTS = ALLOWED_HOSTS or ["127.0.0.1", "localhost", "[::1]"]
 INSTALLED_APPS = [*INSTALLED_APPS, "sandbox"]
 
 if not (DATABASE_URL and REDIS_URL):
     embedded.ensure_running()
-DATABASES = {"default": postgresql(DATABASE_URL or embedded.database_url())}
+DATABASES = {"default": env.database("DATABASE_URL", default=embedded.database_url())}
 REDIS_URL = REDIS_URL or embedded.redis_url()
 CELERY_BROKER_URL = celery_broker(REDIS_URL)
-CACHES = {"default": {"BACKEND": "accounts.cache.ForgivingRedisCache", "LOCATION": REDIS_URL}}
-EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+CACHES = {"default": redis_cache(REDIS_URL)}
+
+USES_STRIPE_SANDBOX = not env.is_given("STRIPE_SECRET_KEY", "STRIPE_PUBLISHABLE_KEY", "STRIPE_API_BASE")
+if USES_STRIPE_SANDBOX:
+    STRIPE_API_BASE = defaults.STRIPE_API_BASE
+    STRIPE_JS_URL = defaults.stripe_js_url(STRIPE_API_BASE)
+    STRIPE_SECRET_KEY = defaults.STRIPE_SECRET_KEY
+    STRIPE_PUBLISHABLE_KEY = defaults.STRIPE_PUBLISHABLE_KEY
+    STRIPE_WEBHOOK_SECRET = STRIPE_WEBHOOK_SECRET or [defaults.STRIPE_WEBHOOK_SECRET]
+    CHECKOUT_CSP = checkout_additions(js_url=STRIPE_JS_URL, api_base=STRIPE_API_BASE)
+
+if EMAIL_URL:
+    vars().update(env.email("EMAIL_URL"))
+else:
+    EMAIL_BACKEND = "sandbox.mail.Backend"
+    EMAIL_FILE_PATH = BASE_DIR / "var" / "mail"
+
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = True  # security keys over plain http, on this machine only
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = True
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = True  # security keys over plain http, on this machine only
+MALFORMED_VARIABLES = frozenset(env.malformed)

@@ -1,0 +1,15 @@
+"""Where the Stripe stand-in listens and which keys it takes, when nobody says otherwise. None of them is a secret."""
+
+from typing import Final
+
+WEB_PORT: Final = 8000
+STRIPE_PORT_OFFSET: Final = 10  # the stand-in's port is the web server's plus this
+STRIPE_API_BASE: Final = f"http://127.0.0.1:{WEB_PORT + STRIPE_PORT_OFFSET}"
+STRIPE_SECRET_KEY: Final = "sk_test_sandbox"
+STRIPE_PUBLISHABLE_KEY: Final = "pk_test_sandbox"
+STRIPE_WEBHOOK_SECRET: Final = "whsec_sandbox"
+
+
+def stripe_js_url(api_base: str) -> str:
+    """The stand-in's stripe.js, at the path where Stripe keeps the present release."""
+    return f"{api_base}/endive/stripe.js"
