@@ -163,7 +163,7 @@ class Contract:
 
     def _check(self, value: Any, schema: Schema, at: str, breaches: list[str]) -> None:
         if value is None:
-            if schema and not schema.get("nullable"):
+            if schema and not schema.get("nullable") and not schema.get("x-opened"):
                 breaches.append(f"{at}: must not be null")
             return
         schema = self.resolve(schema)

@@ -1,0 +1,86 @@
+"""``python -m sandbox.stripe``: the stand-in as a process of its own."""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from django.conf import settings
+
+from sandbox.stripe.server import PortTaken, SandboxServer, standalone_settings
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT. Returns the exit code."""
+    options = _read_options(arguments)
+    if refusal := find_refusal(dict(os.environ)):
+        sys.stderr.write(f"The Stripe sandbox does not start: {refusal}\n")
+        return 2
+    logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, format="%(message)s")
+    settings.configure(**standalone_settings())
+    server = SandboxServer(
+        host=options.host,
+        port=options.port,
+        state=options.state,
+        mail_dir=options.mail_dir,
+        settle_after_seconds=options.settle_after,
+    )
+    try:
+        server.start()
+    except PortTaken as error:
+        sys.stderr.write(f"The Stripe sandbox does not start: {error}\n")
+        return 2
+    if options.webhook_url:
+        server.control.add_endpoint(options.webhook_url, secrets=options.webhook_secret)
+    sys.stdout.write(f"Stripe sandbox: {server.base_url}/sandbox/\n")
+    sys.stdout.flush()
+    _wait_for_end()
+    server.stop()
+    return 0
+
+
+def find_refusal(environ: dict[str, str]) -> str | None:
+    """Why the sandbox must not run in this environment, or None: never beside live keys or in production."""
+    for name in ("STRIPE_SECRET_KEY", "STRIPE_PUBLISHABLE_KEY"):
+        if environ.get(name, "").startswith(("sk_live_", "rk_live_", "pk_live_")):
+            return f"{name} is a live key. It is a stand-in for development and tests only."
+    if environ.get("DJANGO_SETTINGS_MODULE", "").endswith(".production"):
+        return "DJANGO_SETTINGS_MODULE is production. It is a stand-in for development and tests only."
+    if environ.get("DEBUG", "").lower() in ("0", "false", "no", "off"):
+        return "DEBUG is off. It is a stand-in for development and tests only."
+    return None
+
+
+def _read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m sandbox.stripe", description="A local stand-in for Stripe.")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8010)
+    parser.add_argument("--state", default="var/sandbox.sqlite3", help="the file that keeps all objects, or :memory:")
+    parser.add_argument("--mail-dir", type=Path, help="where the product writes its mail as .eml files")
+    parser.add_argument("--webhook-url", help="where events are delivered")
+    parser.add_argument(
+        "--webhook-secret", action="append", default=[], help="signs deliveries; may be given twice while rotating"
+    )
+    parser.add_argument(
+        "--settle-after", type=float, default=8.0, help="seconds until a bank debit ends by itself (default 8)"
+    )
+    parser.add_argument("--verbose", action="store_true", help="a line for each request")
+    options = parser.parse_args(arguments)
+    if options.webhook_url and not options.webhook_secret:
+        parser.error("--webhook-url needs --webhook-secret, the one in STRIPE_WEBHOOK_SECRET")
+    return options
+
+
+def _wait_for_end() -> None:
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    ended.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

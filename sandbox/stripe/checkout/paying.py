@@ -1,0 +1,249 @@
+"""The attempts to pay a session, and what comes of them."""
+
+import time
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from sandbox.stripe.checkout.cards import FAILING_ACCOUNT, Card
+from sandbox.stripe.checkout.completing import complete_session, report_delayed_outcome
+from sandbox.stripe.errors import ApiError
+from sandbox.stripe.machine import Sandbox
+from sandbox.stripe.objects.charges import new_charge, save_charge, settle_charge
+from sandbox.stripe.objects.checkout_sessions import save_session
+from sandbox.stripe.objects.line_items import apply_discount
+from sandbox.stripe.objects.payment_intents import move_intent, new_payment_intent
+from sandbox.stripe.objects.payment_methods import (
+    billing_details,
+    card_details,
+    delayed_type_of,
+    new_payment_method,
+)
+from sandbox.stripe.objects.promotion_codes import find_promotion_code
+from sandbox.stripe.records import Resource, random_word
+
+Outcome: TypeAlias = Literal["paid", "declined", "asks_authentication", "waiting", "free"]
+
+
+@dataclass(frozen=True)
+class Payer:
+    """Who pays, as typed on the page."""
+
+    email: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What came of an attempt to pay; ``message`` says why it was declined."""
+
+    outcome: Outcome
+    message: str = ""
+
+
+def require_open_session(sandbox: Sandbox, session_id: str) -> Resource:
+    """A session that can still be paid.
+
+    Raises:
+        ApiError: it is complete or expired.
+    """
+    session = sandbox.require("checkout.session", session_id)
+    if session["status"] != "open":
+        raise ApiError(f"This Checkout Session has a status of `{session['status']}` and cannot be paid.")
+    return session
+
+
+def apply_code(sandbox: Sandbox, session_id: str, code: str) -> bool:
+    """Take a promotion code's discount off a session. False when there is no such code."""
+    session = require_open_session(sandbox, session_id)
+    found = find_promotion_code(sandbox, code)
+    if found is None or not session["allow_promotion_codes"]:
+        return False
+    promotion_code, percent_off = found
+    items = apply_discount(session["_line_items"], percent_off=percent_off)
+    discount = sum(item["amount_discount"] for item in items)
+    session["_line_items"] = items
+    session["discounts"] = [{"coupon": promotion_code["promotion"]["coupon"], "promotion_code": promotion_code["id"]}]
+    session["amount_total"] = session["amount_subtotal"] - discount
+    session["total_details"]["amount_discount"] = discount
+    save_session(sandbox, session)
+    return True
+
+
+def pay_free(sandbox: Sandbox, session_id: str, *, payer: Payer) -> Attempt:
+    """Complete a session that costs nothing."""
+    session = require_open_session(sandbox, session_id)
+    if session["amount_total"] != 0:
+        raise ApiError("This Checkout Session is not free.")
+    complete_session(
+        sandbox, session, payer_email=payer.email, payer_name=payer.name, payment_status="no_payment_required"
+    )
+    return Attempt("free")
+
+
+def pay_by_card(
+    sandbox: Sandbox, session_id: str, *, card: Card, payer: Payer, is_authenticated: bool = False
+) -> Attempt:
+    """Try to pay a session by card. A declined one leaves it open, and so does one that must be authenticated."""
+    session = require_open_session(sandbox, session_id)
+    intent = _intent_of(sandbox, session)
+    details = card_details(number=card.number, exp_month=card.exp_month, exp_year=card.exp_year)
+    payment_method = _payment_method(sandbox, session, payer, kind="card", details=details)
+    if card.behaviour.asks_authentication and not is_authenticated:
+        session["_authentication"] = {"payment_method": payment_method["id"], "email": payer.email, "name": payer.name}
+        save_session(sandbox, session)
+        move_intent(
+            sandbox,
+            intent,
+            event_type="payment_intent.requires_action",
+            status="requires_action",
+            payment_method=payment_method["id"],
+            next_action={"type": "use_stripe_sdk", "use_stripe_sdk": {"type": "three_d_secure_redirect"}},
+            last_payment_error=None,
+        )
+        return Attempt("asks_authentication")
+    if card.behaviour.decline_code:
+        error = _card_error(card, payment_method)
+        return _decline(sandbox, intent, payment_method, error)
+    return _take_money(sandbox, session, intent, payment_method, payer)
+
+
+def authenticate(sandbox: Sandbox, session_id: str, *, succeed: bool) -> Attempt:
+    """End the 3-D Secure step of a session: the payment goes through, or it fails and the session stays open."""
+    session = require_open_session(sandbox, session_id)
+    waiting = session.pop("_authentication", None)
+    if waiting is None:
+        raise ApiError("Nothing waits for authentication in this Checkout Session.")
+    save_session(sandbox, session)
+    intent = sandbox.require("payment_intent", session["payment_intent"])
+    payment_method = sandbox.require("payment_method", waiting["payment_method"])
+    if succeed:
+        return _take_money(sandbox, session, intent, payment_method, Payer(waiting["email"], waiting["name"]))
+    message = (
+        "We are unable to authenticate your payment method. Please choose a different payment method and try again."
+    )
+    error = {
+        "code": "payment_intent_authentication_failure",
+        "doc_url": "https://stripe.com/docs/error-codes/payment-intent-authentication-failure",
+        "message": message,
+        "payment_method": payment_method,
+        "type": "invalid_request_error",
+    }
+    changes = {"status": "requires_payment_method", "next_action": None, "payment_method": None}
+    move_intent(sandbox, intent, event_type="payment_intent.payment_failed", last_payment_error=error, **changes)
+    return Attempt("declined", message)
+
+
+def pay_by_bank_debit(sandbox: Sandbox, session_id: str, *, payer: Payer, account: str = "000123456789") -> Attempt:
+    """Complete a session by a debit whose money comes, or does not come, later."""
+    session = require_open_session(sandbox, session_id)
+    intent = _intent_of(sandbox, session)
+    kind = delayed_type_of(session["currency"])
+    details = {"fingerprint": random_word(16), "last4": account[-4:]}
+    payment_method = _payment_method(sandbox, session, payer, kind=kind, details=details)
+    charge = new_charge(sandbox, intent=intent, payment_method=payment_method, status="pending")
+    changes = {"payment_method": payment_method["id"], "latest_charge": charge["id"], "last_payment_error": None}
+    move_intent(sandbox, intent, event_type="payment_intent.processing", status="processing", **changes)
+    save_charge(sandbox, charge)
+    session["_settles_well"] = account != FAILING_ACCOUNT
+    if sandbox.settle_after_seconds is not None:
+        session["_settle_at"] = time.time() + sandbox.settle_after_seconds
+    complete_session(sandbox, session, payer_email=payer.email, payer_name=payer.name, payment_status="unpaid")
+    return Attempt("waiting")
+
+
+def settle_delayed(sandbox: Sandbox, session_id: str, *, succeed: bool) -> Resource:
+    """End the delayed payment of a session: its money came, or it failed.
+
+    Raises:
+        ApiError: no payment of it is under way.
+    """
+    session = sandbox.require("checkout.session", session_id)
+    intent_id = session["payment_intent"]
+    intent = sandbox.require("payment_intent", intent_id) if intent_id else None
+    if intent is None or intent["status"] != "processing":
+        raise ApiError("No delayed payment of this Checkout Session is under way.")
+    charge = sandbox.require("charge", intent["latest_charge"])
+    session.pop("_settle_at", None)
+    settle_charge(sandbox, charge, succeed=succeed)
+    if succeed:
+        changes = {"status": "succeeded", "amount_received": intent["amount"]}
+        move_intent(sandbox, intent, event_type="payment_intent.succeeded", **changes)
+    else:
+        payment_method = sandbox.require("payment_method", intent["payment_method"])
+        error = {
+            "charge": charge["id"],
+            "code": "payment_intent_payment_attempt_failed",
+            "message": charge["failure_message"],
+            "payment_method": payment_method,
+            "type": "invalid_request_error",
+        }
+        changes = {"status": "requires_payment_method", "payment_method": None, "last_payment_error": error}
+        move_intent(sandbox, intent, event_type="payment_intent.payment_failed", **changes)
+    report_delayed_outcome(sandbox, session, intent=intent, succeed=succeed)
+    return session
+
+
+def _intent_of(sandbox: Sandbox, session: Resource) -> Resource:
+    if session["payment_intent"]:
+        intent = sandbox.require("payment_intent", session["payment_intent"])
+        intent["amount"] = session["amount_total"]  # a code may have been given since the last attempt
+        return intent
+    intent = new_payment_intent(sandbox, session=session)
+    session["payment_intent"] = intent["id"]
+    save_session(sandbox, session)
+    return intent
+
+
+def _payment_method(sandbox: Sandbox, session: Resource, payer: Payer, *, kind: str, details: Resource) -> Resource:
+    billing = billing_details(email=payer.email or session["customer_email"], name=payer.name)
+    return new_payment_method(sandbox, kind=kind, details=details, billing=billing)
+
+
+def _card_error(card: Card, payment_method: Resource) -> Resource:
+    behaviour = card.behaviour
+    return {
+        "code": behaviour.code,
+        "decline_code": behaviour.decline_code,
+        "doc_url": f"https://stripe.com/docs/error-codes/{behaviour.code.replace('_', '-')}",
+        "message": behaviour.message,
+        "payment_method": payment_method,
+        "type": "card_error",
+    }
+
+
+def _decline(sandbox: Sandbox, intent: Resource, payment_method: Resource, error: Resource) -> Attempt:
+    charge = new_charge(sandbox, intent=intent, payment_method=payment_method, status="failed")
+    charge |= {"failure_code": error["code"], "failure_message": error["message"]}
+    charge["outcome"]["reason"] = error["decline_code"]
+    save_charge(sandbox, charge)
+    move_intent(
+        sandbox,
+        intent,
+        event_type="payment_intent.payment_failed",
+        status="requires_payment_method",
+        payment_method=None,
+        next_action=None,
+        latest_charge=charge["id"],
+        last_payment_error={**error, "charge": charge["id"]},
+    )
+    return Attempt("declined", error["message"])
+
+
+def _take_money(
+    sandbox: Sandbox, session: Resource, intent: Resource, payment_method: Resource, payer: Payer
+) -> Attempt:
+    charge = new_charge(sandbox, intent=intent, payment_method=payment_method, status="succeeded")
+    save_charge(sandbox, charge)
+    move_intent(
+        sandbox,
+        intent,
+        event_type="payment_intent.succeeded",
+        status="succeeded",
+        amount_received=intent["amount"],
+        payment_method=payment_method["id"],
+        latest_charge=charge["id"],
+        next_action=None,
+        last_payment_error=None,
+    )
+    complete_session(sandbox, session, payer_email=payer.email, payer_name=payer.name, payment_status="paid")
+    return Attempt("paid")

@@ -1,0 +1,95 @@
+"""Customers."""
+
+from sandbox.stripe.calls import Call
+from sandbox.stripe.errors import ApiError
+from sandbox.stripe.events import emit_event, save_change
+from sandbox.stripe.lists import list_page
+from sandbox.stripe.machine import Sandbox
+from sandbox.stripe.records import Resource, merge_metadata, new_id, random_word
+from sandbox.stripe.store import NOT_DELETED
+
+_PLAIN_FIELDS = ("address", "description", "email", "name", "phone", "preferred_locales", "shipping", "tax_exempt")
+
+
+def create_customer(call: Call) -> Resource:
+    """A new customer."""
+    given = {name: value for name, value in call.params.items() if name in _PLAIN_FIELDS}
+    return new_customer(call.sandbox, fields=given, metadata=merge_metadata({}, call.params.get("metadata")))
+
+
+def new_customer(sandbox: Sandbox, *, fields: Resource, metadata: dict[str, str]) -> Resource:
+    """A new customer, made by a request or by a checkout."""
+    customer: Resource = {
+        "id": new_id("cus", length=14),
+        "object": "customer",
+        "address": None,
+        "balance": 0,
+        "created": sandbox.now(),
+        "currency": None,
+        "default_source": None,
+        "delinquent": False,
+        "description": None,
+        "discount": None,
+        "email": None,
+        "invoice_prefix": random_word(8).upper(),
+        "invoice_settings": {
+            "custom_fields": None,
+            "default_payment_method": None,
+            "footer": None,
+            "rendering_options": None,
+        },
+        "livemode": False,
+        "metadata": metadata,
+        "name": None,
+        "next_invoice_sequence": 1,
+        "phone": None,
+        "preferred_locales": [],
+        "shipping": None,
+        "tax_exempt": "none",
+        "test_clock": None,
+        **{name: value or None for name, value in fields.items()},
+    }
+    sandbox.store.put(customer)
+    emit_event(sandbox, "customer.created", customer)
+    return customer
+
+
+def retrieve_customer(call: Call) -> Resource:
+    """A customer, also a deleted one."""
+    return call.find("customer")
+
+
+def update_customer(call: Call) -> Resource:
+    """The changed customer."""
+    customer = require_customer(call.sandbox, call.id)
+    before = dict(customer)
+    customer |= {name: value or None for name, value in call.params.items() if name in _PLAIN_FIELDS}
+    customer["metadata"] = merge_metadata(customer["metadata"], call.params.get("metadata"))
+    save_change(call.sandbox, customer, before=before, event_type="customer.updated")
+    return customer
+
+
+def delete_customer(call: Call) -> Resource:
+    """What is left of a deleted customer."""
+    customer = require_customer(call.sandbox, call.id)
+    emit_event(call.sandbox, "customer.deleted", customer)
+    deleted = {"id": customer["id"], "object": "customer", "deleted": True}
+    call.sandbox.store.put(deleted)
+    return deleted
+
+
+def list_customers(call: Call) -> Resource:
+    """A page of customers."""
+    filters = {"email": "email", "created": "created"}
+    return list_page(
+        call.sandbox, kind="customer", url=call.path, params=call.params, filters=filters, conditions=[NOT_DELETED]
+    )
+
+
+def require_customer(sandbox: Sandbox, customer_id: str, *, param: str | None = None) -> Resource:
+    """A customer that is not deleted."""
+    customer = sandbox.require("customer", customer_id, param=param)
+    if customer.get("deleted"):
+        message = f"No such customer: '{customer_id}'; it was deleted."
+        raise ApiError(message, code="resource_missing", param=param or "id")
+    return customer

@@ -1,0 +1,197 @@
+"""Invoices: the paid receipt of a session with ``invoice_creation``. Those of subscriptions come here too."""
+
+from sandbox.stripe.calls import Call
+from sandbox.stripe.events import emit_event
+from sandbox.stripe.lists import list_page, slice_page
+from sandbox.stripe.machine import Sandbox
+from sandbox.stripe.records import Resource, new_id, random_word
+
+
+def new_receipt(sandbox: Sandbox, *, session: Resource, customer: Resource, intent: Resource) -> Resource:
+    """The paid invoice of a session, with its payment, saved and told of."""
+    invoice = _build_invoice(sandbox, session, customer)
+    before = dict(customer)
+    customer["next_invoice_sequence"] += 1
+    sandbox.store.put(customer)
+    sandbox.store.put(invoice)
+    payment = _build_invoice_payment(sandbox, invoice, intent)
+    sandbox.store.put(payment)
+    emit_event(sandbox, "customer.updated", customer, before=before)
+    for event_type in ("invoice.paid", "invoice.payment_succeeded"):
+        emit_event(sandbox, event_type, invoice)
+    emit_event(sandbox, "invoice_payment.paid", payment)
+    return invoice
+
+
+def _build_invoice(sandbox: Sandbox, session: Resource, customer: Resource) -> Resource:
+    now, total, invoice_id = sandbox.now(), session["amount_total"], new_id("in")
+    secret, details = random_word(30), session["customer_details"]
+    settings = session["invoice_creation"]["invoice_data"]
+    lines = [_build_line(item, invoice_id, now) for item in session["_line_items"]]
+    return {
+        "id": invoice_id,
+        "object": "invoice",
+        "account_country": "US",
+        "account_name": "Sandbox",
+        "account_tax_ids": None,
+        "amount_due": total,
+        "amount_overpaid": 0,
+        "amount_paid": total,
+        "amount_paid_off_stripe": 0,
+        "amount_remaining": 0,
+        "amount_shipping": 0,
+        "application": None,
+        "attempt_count": 0,
+        "attempted": True,
+        "auto_advance": False,
+        "automatic_tax": {
+            "disabled_reason": None,
+            "enabled": False,
+            "liability": None,
+            "provider": None,
+            "status": None,
+        },
+        "automatically_finalizes_at": None,
+        "billing_reason": "manual",
+        "collection_method": "charge_automatically",
+        "created": now,
+        "currency": session["currency"],
+        "custom_fields": None,
+        "customer": customer["id"],
+        "customer_address": None,
+        "customer_email": details["email"],
+        "customer_name": details["name"],
+        "customer_phone": None,
+        "customer_shipping": None,
+        "customer_tax_exempt": "none",
+        "customer_tax_ids": [],
+        "default_payment_method": None,
+        "default_source": None,
+        "default_tax_rates": [],
+        "description": settings["description"],
+        "discounts": [],
+        "due_date": None,
+        "effective_at": now,
+        "ending_balance": 0,
+        "footer": settings["footer"],
+        "from_invoice": None,
+        "hosted_invoice_url": f"{sandbox.base_url}/invoices/{invoice_id}/{secret}",
+        "invoice_pdf": f"{sandbox.base_url}/invoices/{invoice_id}/{secret}?print=1",
+        "issuer": {"type": "self"},
+        "last_finalization_error": None,
+        "latest_revision": None,
+        "lines": {"object": "list", "data": lines, "has_more": False, "url": f"/v1/invoices/{invoice_id}/lines"},
+        "livemode": False,
+        "metadata": settings["metadata"],
+        "next_payment_attempt": None,
+        "number": f"{customer['invoice_prefix']}-{customer['next_invoice_sequence']:04d}",
+        "on_behalf_of": None,
+        "parent": None,
+        "payment_settings": {
+            "default_mandate": None,
+            "payment_method_options": None,
+            "payment_method_types": None,
+        },
+        "period_end": now,
+        "period_start": now,
+        "post_payment_credit_notes_amount": 0,
+        "pre_payment_credit_notes_amount": 0,
+        "receipt_number": None,
+        "rendering": None,
+        "shipping_cost": None,
+        "shipping_details": None,
+        "starting_balance": 0,
+        "statement_descriptor": None,
+        "status": "paid",
+        "status_transitions": {
+            "finalized_at": now,
+            "marked_uncollectible_at": None,
+            "paid_at": now,
+            "voided_at": None,
+        },
+        "subtotal": session["amount_subtotal"],
+        "subtotal_excluding_tax": session["amount_subtotal"],
+        "test_clock": None,
+        "total": total,
+        "total_discount_amounts": [],
+        "total_excluding_tax": total,
+        "total_pretax_credit_amounts": [],
+        "total_taxes": [],
+        "webhooks_delivered_at": now,
+    }
+
+
+def _build_line(item: Resource, invoice_id: str, now: int) -> Resource:
+    price = item["price"]
+    return {
+        "id": new_id("il"),
+        "object": "line_item",
+        "amount": item["amount_subtotal"],
+        "currency": item["currency"],
+        "description": item["description"],
+        "discount_amounts": [],
+        "discountable": True,
+        "discounts": [],
+        "invoice": invoice_id,
+        "livemode": False,
+        "metadata": {},
+        "parent": None,
+        "period": {"end": now, "start": now},
+        "pretax_credit_amounts": [],
+        "pricing": {
+            "price_details": {"price": price["id"], "product": price["product"]},
+            "type": "price_details",
+            "unit_amount_decimal": price["unit_amount_decimal"],
+        },
+        "quantity": item["quantity"],
+        "subscription": None,
+        "subtotal": item["amount_subtotal"],
+        "taxes": [],
+    }
+
+
+def _build_invoice_payment(sandbox: Sandbox, invoice: Resource, intent: Resource) -> Resource:
+    return {
+        "id": new_id("inpay"),
+        "object": "invoice_payment",
+        "amount_paid": invoice["amount_paid"],
+        "amount_requested": invoice["amount_due"],
+        "created": sandbox.now(),
+        "currency": invoice["currency"],
+        "invoice": invoice["id"],
+        "is_default": True,
+        "livemode": False,
+        "payment": {"payment_intent": intent["id"], "type": "payment_intent"},
+        "status": "paid",
+        "status_transitions": {"canceled_at": None, "paid_at": sandbox.now()},
+    }
+
+
+def retrieve_invoice(call: Call) -> Resource:
+    """An invoice."""
+    return call.find("invoice")
+
+
+def list_invoices(call: Call) -> Resource:
+    """A page of invoices."""
+    filters = {name: name for name in ("collection_method", "created", "customer", "status")}
+    return list_page(call.sandbox, kind="invoice", url=call.path, params=call.params, filters=filters)
+
+
+def list_invoice_lines(call: Call) -> Resource:
+    """A page of the lines of an invoice."""
+    return slice_page(call.find("invoice")["lines"]["data"], url=call.path, params=call.params)
+
+
+def retrieve_invoice_payment(call: Call) -> Resource:
+    """An invoice payment."""
+    return call.find("invoice_payment")
+
+
+def list_invoice_payments(call: Call) -> Resource:
+    """A page of invoice payments; by payment intent it finds the invoice of a payment."""
+    params = dict(call.params)
+    if "payment" in params:
+        params["payment_intent"] = params["payment"].get("payment_intent")
+    filters = {"invoice": "invoice", "status": "status", "payment_intent": "payment.payment_intent"}
+    return list_page(call.sandbox, kind="invoice_payment", url=call.path, params=params, filters=filters)

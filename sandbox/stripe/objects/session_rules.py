@@ -1,0 +1,73 @@
+"""What Stripe refuses when a checkout session is created."""
+
+from typing import Any
+
+from sandbox.stripe.errors import ApiError
+from sandbox.stripe.machine import Sandbox
+from sandbox.stripe.objects.customers import require_customer
+
+SHORTEST_SECONDS, LONGEST_SECONDS = 30 * 60, 24 * 3600
+LEAST_AMOUNT = 50
+_SLACK_SECONDS = 60  # Stripe's clock and the caller's differ
+
+
+def check_session_params(sandbox: Sandbox, params: dict[str, Any]) -> None:
+    """Refuse combinations of parameters that Stripe refuses.
+
+    Raises:
+        ApiError: with the parameter at fault.
+    """
+    if params.get("mode") != "payment":
+        message = "The sandbox knows sessions in `payment` mode only." if "mode" in params else "Missing mode."
+        raise ApiError(message, param="mode")
+    if not params.get("line_items"):
+        raise ApiError("The `line_items` parameter is required in payment mode.", param="line_items")
+    _check_addresses(params)
+    if "customer" in params:
+        require_customer(sandbox, params["customer"], param="customer")
+        if "customer_email" in params:
+            message = "You may only specify one of these parameters: customer, customer_email."
+            raise ApiError(message, param="customer")
+    if "discounts" in params:
+        raise ApiError("The sandbox takes codes on its page only: use `allow_promotion_codes`.", param="discounts")
+    if len(params.get("client_reference_id", "")) > 200:
+        raise ApiError("Invalid string: at most 200 characters.", param="client_reference_id")
+    _check_expiry(sandbox, params)
+
+
+def check_amount(*, amount: int, currency: str) -> None:
+    """Refuse an amount that is too small to be charged."""
+    if 0 < amount < LEAST_AMOUNT:
+        message = f"The Checkout Session's total amount due must add up to at least {LEAST_AMOUNT} {currency}."
+        raise ApiError(message, code="amount_too_small", param="line_items")
+
+
+def _check_addresses(params: dict[str, Any]) -> None:
+    ui_mode = params.get("ui_mode", "hosted_page")
+    refused: list[str]
+    if ui_mode == "hosted_page":
+        if "success_url" not in params:
+            raise ApiError("Missing required param: success_url.", code="parameter_missing", param="success_url")
+        refused = [name for name in ("return_url", "redirect_on_completion") if name in params]
+    elif ui_mode == "embedded_page":
+        is_never = params.get("redirect_on_completion") == "never"
+        if "return_url" not in params and not is_never:
+            raise ApiError("Missing required param: return_url.", code="parameter_missing", param="return_url")
+        refused = [name for name in ("success_url", "cancel_url") if name in params]
+        refused += ["return_url"] if is_never and "return_url" in params else []
+    else:
+        raise ApiError(f"The sandbox does not know the ui_mode {ui_mode}.", param="ui_mode")
+    for name in refused:
+        raise ApiError(f"The `{name}` parameter is not supported with these settings of `{ui_mode}`.", param=name)
+
+
+def _check_expiry(sandbox: Sandbox, params: dict[str, Any]) -> None:
+    if "expires_at" not in params:
+        return
+    lifetime = params["expires_at"] - sandbox.now()
+    if lifetime < SHORTEST_SECONDS - _SLACK_SECONDS:
+        message = "The `expires_at` timestamp must be at least 30 minutes from Checkout Session creation."
+        raise ApiError(message, param="expires_at")
+    if lifetime > LONGEST_SECONDS + _SLACK_SECONDS:
+        message = "The `expires_at` timestamp must be less than 24 hours from Checkout Session creation."
+        raise ApiError(message, param="expires_at")
