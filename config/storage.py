@@ -15,7 +15,7 @@ DATABASE_TIMEOUTS: Final = {
 def redis_cache(redis_url: str) -> dict[str, Any]:
     """A cache that gives up on a silent Redis quickly and goes on without it."""
     return {
-        "BACKEND": "accounts.cache.ForgivingRedisCache",
+        "BACKEND": "config.cache.ForgivingRedisCache",
         "LOCATION": redis_url or "redis://redis-url-is-missing",
         "OPTIONS": {"socket_connect_timeout": 0.5, "socket_timeout": 1, "retry": Retry(NoBackoff(), 0)},
     }

@@ -1,0 +1,70 @@
+"""A cache that outlives its Redis: while Redis is away, each process counts for itself."""
+
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import structlog
+from django.core.cache.backends.locmem import LocMemCache
+from django.core.cache.backends.redis import RedisCache
+from redis.exceptions import RedisError
+
+log = structlog.get_logger(__name__)
+PAUSE_SECONDS: Final = 5.0
+_paused_until: dict[str, float] = {}  # by server, for all threads: each of them has a cache object of its own
+
+
+class ForgivingRedisCache(RedisCache):
+    """Redis, and for a few seconds after it failed this process's own memory.
+
+    Only rate limits and short-lived copies live in the cache, so nobody is locked out for want of it. Without Redis a
+    limit holds per process: looser by their number, but never lost.
+    """
+
+    def __init__(self, server: str, params: dict[str, Any]) -> None:
+        super().__init__(server, params)
+        self._server = str(server)
+        self._own_memory = LocMemCache(f"beside {server}", params)
+
+    def get(self, *args: Any, **kwargs: Any) -> Any:
+        return self._either(super().get, self._own_memory.get, *args, **kwargs)
+
+    def set(self, *args: Any, **kwargs: Any) -> None:
+        self._either(super().set, self._own_memory.set, *args, **kwargs)
+
+    def add(self, *args: Any, **kwargs: Any) -> bool:
+        return bool(self._either(super().add, self._own_memory.add, *args, **kwargs))
+
+    def touch(self, *args: Any, **kwargs: Any) -> bool:
+        return bool(self._either(super().touch, self._own_memory.touch, *args, **kwargs))
+
+    def delete(self, *args: Any, **kwargs: Any) -> bool:
+        return bool(self._either(super().delete, self._own_memory.delete, *args, **kwargs))
+
+    def incr(self, *args: Any, **kwargs: Any) -> int:
+        return int(self._either(super().incr, self._own_memory.incr, *args, **kwargs))
+
+    def has_key(self, *args: Any, **kwargs: Any) -> bool:
+        return bool(self._either(super().has_key, self._own_memory.has_key, *args, **kwargs))
+
+    def get_many(self, *args: Any, **kwargs: Any) -> dict[Any, Any]:
+        return dict(self._either(super().get_many, self._own_memory.get_many, *args, **kwargs))
+
+    def set_many(self, *args: Any, **kwargs: Any) -> list[Any]:
+        return list(self._either(super().set_many, self._own_memory.set_many, *args, **kwargs) or [])
+
+    def delete_many(self, *args: Any, **kwargs: Any) -> None:
+        self._either(super().delete_many, self._own_memory.delete_many, *args, **kwargs)
+
+    def clear(self) -> bool:
+        self._own_memory.clear()
+        return bool(self._either(super().clear, bool))
+
+    def _either(self, redis: Callable[..., Any], own: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if time.monotonic() >= _paused_until.get(self._server, 0):
+            try:
+                return redis(*args, **kwargs)
+            except RedisError as error:
+                _paused_until[self._server] = time.monotonic() + PAUSE_SECONDS
+                log.warning("cache_without_redis", reason=type(error).__name__)
+        return own(*args, **kwargs)
