@@ -87,7 +87,9 @@ class HoldEnded(BillingError):
 
     def __init__(self, *, hold: str, state: str, ended_at: datetime | None) -> None:
         self.hold, self.state, self.ended_at = hold, state, ended_at
-        super().__init__(f"The hold {hold} was already {state}" + (f" at {ended_at:%Y-%m-%d %H:%M:%S} UTC." if ended_at else "."))
+        super().__init__(
+            f"The hold {hold} was already {state}" + (f" at {ended_at:%Y-%m-%d %H:%M:%S} UTC." if ended_at else ".")
+        )
 
 
 class PackUnavailable(BillingError):
@@ -107,7 +109,9 @@ class CheckoutRateLimited(BillingError):
 
     def __init__(self, *, retry_after_seconds: int) -> None:
         self.retry_after_seconds = retry_after_seconds
-        super().__init__(f"Too many checkouts were started. Try again in {retry_after_seconds} seconds; nothing was charged.")
+        super().__init__(
+            f"Too many checkouts were started. Try again in {retry_after_seconds} seconds; nothing was charged."
+        )
 
 
 class StripeRefused(BillingError):

@@ -29,7 +29,9 @@ def parse_credits(value: object, *, field: str = "amount") -> Decimal:
             they cannot say what was meant.
     """
     if isinstance(value, bool) or not isinstance(value, Decimal | int | str):
-        raise InvalidAmount(field=field, fault=f"{type(value).__name__} is not a decimal string, an integer or a Decimal")
+        raise InvalidAmount(
+            field=field, fault=f"{type(value).__name__} is not a decimal string, an integer or a Decimal"
+        )
     try:
         amount = Decimal(value)
     except InvalidOperation as error:
@@ -61,7 +63,7 @@ def round_credits_down(amount: Decimal) -> Decimal:
     return amount.quantize(CREDIT_STEP, rounding=ROUND_DOWN)
 
 
-def credits_for_minor(*, amount_minor: int, currency: str, credits_per_usd: int) -> Decimal:
+def credits_for_minor(*, amount_minor: int, currency: str, credits_per_usd: Decimal | int) -> Decimal:
     """Credits at list price for an amount of money, rounded down to six places. Only US dollars have a list price.
 
     Raises:
@@ -70,6 +72,16 @@ def credits_for_minor(*, amount_minor: int, currency: str, credits_per_usd: int)
     if currency != "usd":
         raise InvalidAmount(field="currency", fault=f"{currency!r} has no price in credits, send 'usd'")
     return round_credits_down(major_units(amount_minor=amount_minor, currency=currency) * credits_per_usd)
+
+
+def list_value_minor(amount: Decimal, *, credits_per_usd: Decimal | int) -> int:
+    """What credits are worth at list price, in US cents, rounded towards zero: a display, never a price."""
+    return int((amount * 100 / credits_per_usd).to_integral_value(ROUND_DOWN))
+
+
+def price_per_thousand_minor(*, price_minor: int, credits: Decimal) -> int:
+    """What a thousand credits cost in an offer, in minor units, half up: for comparing offers, never for charging."""
+    return int((Decimal(price_minor) * 1000 / credits).to_integral_value(ROUND_HALF_UP))
 
 
 def exponent(currency: str) -> int:

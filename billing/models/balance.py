@@ -10,9 +10,7 @@ from billing.models.fields import CreditsField
 class CreditBalance(models.Model):
     """A customer's balance. Written by `billing.ledger` alone, and locked by every write."""
 
-    customer = models.OneToOneField(
-        BillingCustomer, primary_key=True, on_delete=models.PROTECT, related_name="balance"
-    )
+    customer = models.OneToOneField(BillingCustomer, primary_key=True, on_delete=models.PROTECT, related_name="balance")
     posted = CreditsField(default=0, help_text="Sum of all entries; below zero it is a debt.")
     held = CreditsField(default=0, help_text="Sum of open holds.")
     overdraft_limit = CreditsField(default=0, help_text="How far below zero usage may take the balance.")

@@ -71,7 +71,10 @@ class GrantAllocation(models.Model):
     amount = CreditsField()
     kind = models.CharField(max_length=10, choices=[(kind.value, kind.value) for kind in AllocationKind])
     cause = models.ForeignKey(
-        LedgerEntry, on_delete=models.PROTECT, related_name="caused_allocations", db_index=False,
+        LedgerEntry,
+        on_delete=models.PROTECT,
+        related_name="caused_allocations",
+        db_index=False,
         help_text="The entry whose posting wrote this row.",
     )
 

@@ -17,7 +17,8 @@ class CreditPack(models.Model):
     bonus_credits = CreditsField(default=0, validators=[MinValueValidator(0)])
     price_minor = models.PositiveIntegerField(help_text="In minor units: 1000 is $10.00.")
     currency = models.CharField(
-        max_length=3, default="usd",
+        max_length=3,
+        default="usd",
         validators=[RegexValidator(r"^[a-z]{3}$", "Write the ISO code in lower case, such as usd.")],
     )
     lifetime_days = models.PositiveIntegerField(

@@ -25,7 +25,9 @@ class StripeEvent(models.Model):
     account = models.CharField(max_length=255, blank=True, help_text="Set for events of connected accounts.")
     object_id = models.CharField(max_length=255, blank=True)
     related_ids = ArrayField(
-        models.CharField(max_length=255), default=list, blank=True,
+        models.CharField(max_length=255),
+        default=list,
+        blank=True,
         help_text="Ids of Stripe's and ours that the object names; parked events are found by them.",
     )
     body = models.TextField(help_text="As received.")

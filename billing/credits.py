@@ -1,0 +1,231 @@
+"""The front door for application code: what a user has, adding, spending and holding credits.
+
+    from billing.credits import deduct_credits, get_balance, hold_credits
+
+    deduct_credits(user, Decimal("2.5"), description="Image 1024 x 1024", idempotency_key=f"image:{image.pk}")
+
+    with hold_credits(user, estimate, idempotency_key=f"summary:{summary.pk}") as hold:
+        cost = do_the_work()
+        hold.settle(cost)
+
+Amounts are `Decimal`, `int` or decimal strings of credits; floats are refused. An idempotency key names one intent of
+one user: the same call again gives the first result and moves nothing.
+"""
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from accounts.models import User
+from billing.errors import InsufficientCredits, InvalidRequest
+from billing.kinds import CALLER_KEY_PREFIX, GRANT_PRIORITIES, EntryKind
+from billing.models import CreditHold, LedgerEntry
+from billing.money import parse_positive_credits
+from billing.selectors.balances import Balance, read_balance
+from billing.services.customers import ensure_customer
+from billing.services.holds import place_hold, release_hold, settle_hold
+from billing.services.posting import Posting, post
+from billing.views.refusals import answer_refusal
+
+__all__ = [
+    "Hold",
+    "add_credits",
+    "deduct_credits",
+    "get_balance",
+    "has_enough_credits",
+    "hold_credits",
+    "require_credits",
+]
+
+MAX_KEY_LENGTH = 255
+
+
+def get_balance(user: User) -> Balance:
+    """What the user has now. One query; the first call for a new user makes an empty balance."""
+    now = timezone.now()
+    balance = read_balance(user_id=user.pk, now=now)
+    if balance is None:
+        ensure_customer(user=user)
+        balance = read_balance(user_id=user.pk, now=now)
+    if balance is None:
+        raise RuntimeError(f"User {user.pk} has a customer without a balance row.")
+    return balance
+
+
+def has_enough_credits(user: User, amount: Decimal | int | str) -> bool:
+    """Whether `amount` could be spent now. A hint for pages: only spending or holding decides.
+
+    Raises:
+        InvalidAmount: `amount` is no positive amount of credits.
+    """
+    balance = get_balance(user)
+    return not balance.is_frozen and balance.available >= parse_positive_credits(amount)
+
+
+def add_credits(
+    user: User,
+    amount: Decimal | int | str,
+    *,
+    kind: EntryKind | str,
+    idempotency_key: str,
+    description: str = "",
+    expires_at: datetime | None = None,
+    source_type: str = "",
+    source_id: str = "",
+) -> LedgerEntry:
+    """Give the user credits as a new grant; debt is covered first. Gives the entry, or the first one of the key.
+
+    `kind` is one that comes in as a grant, such as `promotion`; what Stripe pays for arrives by itself.
+
+    Raises:
+        InvalidAmount, InvalidRequest, IdempotencyConflict: nothing was added.
+    """
+    if kind not in GRANT_PRIORITIES:
+        raise InvalidRequest(
+            field="kind",
+            fault=f"{str(kind)!r} does not add credits",
+            remedy=f"Use one of {', '.join(GRANT_PRIORITIES)}.",
+        )
+    return post(
+        posting=Posting(
+            customer_id=_customer_id(user),
+            kind=EntryKind(kind),
+            amount=parse_positive_credits(amount),
+            key=_caller_key(idempotency_key),
+            description=description,
+            expires_at=expires_at,
+            source_type=source_type,
+            source_id=source_id,
+        )
+    )
+
+
+def deduct_credits(
+    user: User,
+    amount: Decimal | int | str,
+    *,
+    description: str,
+    idempotency_key: str,
+    occurred_at: datetime | None = None,
+    source_type: str = "",
+    source_id: str = "",
+) -> LedgerEntry:
+    """Spend the user's credits at once. Gives the entry, or the first one of the key.
+
+    Raises:
+        InvalidAmount, InvalidRequest, InsufficientCredits, CustomerFrozen, IdempotencyConflict: nothing was spent.
+    """
+    return post(
+        posting=Posting(
+            customer_id=_customer_id(user),
+            kind=EntryKind.USAGE,
+            amount=-parse_positive_credits(amount),
+            key=_caller_key(idempotency_key),
+            description=description,
+            occurred_at=occurred_at,
+            source_type=source_type,
+            source_id=source_id,
+        )
+    )
+
+
+@dataclass
+class Hold:
+    """An open hold inside `hold_credits`."""
+
+    row: CreditHold
+    is_settled: bool = False
+
+    @property
+    def id(self) -> str:
+        return self.row.public_id
+
+    def settle(self, amount: Decimal | int | str, *, description: str = "") -> None:
+        """Charge the true cost, zero or more, also above what was held.
+
+        Raises:
+            InvalidAmount, HoldEnded: nothing was charged.
+        """
+        self.row = settle_hold(hold=self.id, amount=amount, description=description)
+        self.is_settled = True
+
+
+@contextmanager
+def hold_credits(
+    user: User,
+    amount: Decimal | int | str,
+    *,
+    idempotency_key: str,
+    description: str = "",
+    lifetime: timedelta | None = None,
+) -> Iterator[Hold]:
+    """Set credits aside for the work inside the block, which settles the hold with the true cost.
+
+    An exception inside releases the hold and passes on: nothing is charged.
+
+    Raises:
+        InvalidAmount, InvalidRequest, InsufficientCredits, CustomerFrozen, IdempotencyConflict: nothing was set aside.
+        RuntimeError: the block ended without settling; the hold was released. Settle with 0 where the work is free.
+    """
+    hold = Hold(
+        place_hold(
+            customer_id=_customer_id(user),
+            amount=amount,
+            key=_caller_key(idempotency_key),
+            description=description,
+            lifetime=lifetime,
+        )
+    )
+    try:
+        yield hold
+    except BaseException:
+        if not hold.is_settled:
+            release_hold(hold=hold.id)
+        raise
+    if not hold.is_settled:
+        release_hold(hold=hold.id)
+        raise RuntimeError(f"The block of hold {hold.id} ended without settling it. Nothing was charged.")
+
+
+def require_credits(amount: Decimal | int | str) -> Callable[..., Callable[..., HttpResponse]]:
+    """A decorator for views of signed-in users: below `amount` available credits the view is not called.
+
+    The answer is 402 then (see `billing.views.refusals`): a page that says what is missing and where to buy, or
+    `application/problem+json` for clients that ask for JSON. It looks, it does not hold: the view still spends.
+    """
+    required = parse_positive_credits(amount)
+
+    def decorate(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+        @functools.wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if not isinstance(request.user, User):
+                raise TypeError("require_credits guards views of signed-in users: put login_required above it.")
+            balance = get_balance(request.user)
+            if balance.is_frozen or balance.available < required:
+                return answer_refusal(request, InsufficientCredits(available=balance.available, required=required))
+            return view(request, *args, **kwargs)
+
+        return guarded
+
+    return decorate
+
+
+def _customer_id(user: User) -> int:
+    return ensure_customer(user=user).pk
+
+
+def _caller_key(idempotency_key: str) -> str:
+    if not idempotency_key or len(idempotency_key) > MAX_KEY_LENGTH:
+        raise InvalidRequest(
+            field="idempotency_key",
+            fault=f"it has {len(idempotency_key)} characters",
+            remedy=f"Send 1 to {MAX_KEY_LENGTH} characters that name this one intent.",
+        )
+    return f"{CALLER_KEY_PREFIX}{idempotency_key}"

@@ -1,0 +1,135 @@
+"""Lock, load, plan, write: holds, inside the caller's database transaction."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.utils import timezone
+
+from billing.errors import HoldEnded, HoldNotFound, IdempotencyConflict
+from billing.kinds import HoldState
+from billing.ledger.locking import hold_shape, load_accounts, load_open_holds, lock_accounts
+from billing.ledger.planning import check_books, end_hold, expire_lapsed, plan_hold, plan_settlement
+from billing.ledger.shapes import Account, Hold, hash_request
+from billing.ledger.writing import write_plan
+from billing.models import CreditHold
+
+
+@dataclass(frozen=True, kw_only=True)
+class HoldRequest:
+    """A wish to set credits aside; `key` names the intent once per customer."""
+
+    customer_id: int
+    amount: Decimal
+    key: str
+    lifetime: timedelta
+    placed_by: str = "system"
+    description: str = ""
+
+
+def place(*, request: HoldRequest) -> CreditHold:
+    """Set credits aside. The same key with the same request gives the first hold, in whatever state it is.
+
+    Raises:
+        InsufficientCredits, CustomerFrozen: the customer may not spend so much.
+        IdempotencyConflict: the key belongs to another request.
+    """
+    accounts, lapsing = lock_accounts(customer_ids=[request.customer_id])
+    account = accounts[request.customer_id]
+    now = timezone.now()
+    digest = hash_request(request.customer_id, "hold", request.amount, request.placed_by)
+    known = CreditHold.objects.filter(customer_id=request.customer_id, idempotency_key=request.key).first()
+    if known is not None:
+        if known.request_hash != digest:
+            raise IdempotencyConflict(key=request.key)
+        return known
+    load_accounts(accounts=accounts, keys=[], lapsing=lapsing, now=now)
+    expire_lapsed(account=account, now=now)
+    plan_hold(account=account, amount=request.amount)
+    check_books(account)
+    write_plan(accounts=[account], now=now)
+    return CreditHold.objects.create(
+        customer_id=request.customer_id,
+        amount=request.amount,
+        placed_at=now,
+        expires_at=now + request.lifetime,
+        placed_by=request.placed_by,
+        idempotency_key=request.key,
+        request_hash=digest,
+        description=request.description,
+    )
+
+
+def settle(
+    *, public_id: str, amount: Decimal, late_window: timedelta, placed_by: str | None = None, description: str = ""
+) -> CreditHold:
+    """Charge the true cost of a hold's work, once, and end the hold; the same cost again changes nothing.
+
+    Raises:
+        HoldNotFound: no such hold, or `placed_by` did not place it.
+        HoldEnded: it was released, settled with another cost, or expired longer ago than `late_window`.
+    """
+
+    def plan(account: Account, hold: Hold, now: datetime) -> None:
+        plan_settlement(
+            account=account,
+            hold=hold,
+            amount=amount,
+            late_window=late_window,
+            now=now,
+            description=description,
+        )
+
+    return _end(public_id=public_id, placed_by=placed_by, plan=plan)
+
+
+def release(*, public_id: str, placed_by: str | None = None) -> CreditHold:
+    """Give back what a hold set aside; releasing what was released or has expired changes nothing.
+
+    Raises:
+        HoldNotFound: no such hold, or `placed_by` did not place it.
+        HoldEnded: it was settled.
+    """
+
+    def plan(account: Account, hold: Hold, now: datetime) -> None:
+        if hold.state is HoldState.SETTLED:
+            raise HoldEnded(hold=hold.public_id, state=hold.state, ended_at=hold.ended_at)
+        if hold.state is HoldState.OPEN:
+            end_hold(account=account, hold=hold, state=HoldState.RELEASED, now=now)
+
+    return _end(public_id=public_id, placed_by=placed_by, plan=plan)
+
+
+def expire(*, public_id: str) -> CreditHold:
+    """End a hold whose time is over; one that has ended or still has time stays as it is."""
+
+    def plan(account: Account, hold: Hold, now: datetime) -> None:
+        if hold.state is HoldState.OPEN and hold.expires_at <= now:
+            end_hold(account=account, hold=hold, state=HoldState.EXPIRED, now=now)
+
+    return _end(public_id=public_id, placed_by=None, plan=plan)
+
+
+def _end(*, public_id: str, placed_by: str | None, plan: Callable[[Account, Hold, datetime], None]) -> CreditHold:
+    found = CreditHold.objects.filter(public_id=public_id).values("pk", "customer_id", "placed_by").first()
+    if found is None or (placed_by is not None and found["placed_by"] != placed_by):
+        raise HoldNotFound(hold=public_id)  # to others it does not exist
+    customer_id: int = found["customer_id"]
+    accounts, lapsing = lock_accounts(customer_ids=[customer_id])
+    account = accounts[customer_id]
+    now = timezone.now()
+    row = CreditHold.objects.get(pk=found["pk"])
+    key = f"hold:{row.pk}"
+    load_accounts(accounts=accounts, keys=[(customer_id, key)], lapsing=[], now=now)
+    load_open_holds(accounts=accounts, customer_ids=[customer_id])
+    hold = next((hold for hold in account.open_holds if hold.ref == row.pk), None) or hold_shape(row)
+    if lapsing:
+        expire_lapsed(account=account, now=now)
+    plan(account, hold, now)
+    check_books(account)
+    if account.entries or account.ended_holds:
+        write_plan(accounts=[account], now=now)
+        row.state, row.settled_amount = hold.state.value, hold.settled_amount
+        row.is_late, row.ended_at = hold.is_late, hold.ended_at
+    return row

@@ -1,0 +1,207 @@
+"""Writes a plan by one statement, however many customers it moves.
+
+Each part of the plan is one JSON parameter that PostgreSQL reads as rows. Entries are inserted plainly: a repeated key
+must fail loudly, because skipping the entry would still move the balance.
+"""
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from django.db import connection
+
+from billing.ledger.shapes import Account
+
+EntryIds = dict[tuple[int, int], int]
+"""The id of each new entry by (customer id, sequence)."""
+
+_PARTS = {
+    "entries": """entries AS (
+        INSERT INTO billing_ledgerentry (customer_id, sequence, kind, amount, balance_after, idempotency_key,
+            request_hash, description, occurred_at, created_at, payment_id, hold_id, corrects_id, is_late,
+            source_type, source_id)
+        SELECT customer_id, sequence, kind, amount, balance_after, key, request_hash, description, occurred_at,
+            created_at, payment_id, hold_id, corrects_id, is_late, source_type, source_id
+        FROM json_to_recordset(%(entries)s::json) AS x(customer_id bigint, sequence bigint, kind text, amount numeric,
+            balance_after numeric, key text, request_hash text, description text, occurred_at timestamptz,
+            created_at timestamptz, payment_id bigint, hold_id bigint, corrects_id bigint, is_late boolean,
+            source_type text, source_id text)
+        RETURNING id, customer_id, sequence)""",
+    "grants": """grants AS (
+        INSERT INTO billing_creditgrant (customer_id, entry_id, payment_id, kind, amount, remaining, priority,
+            expires_at, is_open, cost_minor, currency, created_at)
+        SELECT x.customer_id, entries.id, x.payment_id, x.kind, x.amount, x.remaining, x.priority, x.expires_at,
+            x.remaining > 0, x.cost_minor, x.currency, x.created_at
+        FROM json_to_recordset(%(grants)s::json) AS x(customer_id bigint, sequence bigint, payment_id bigint, kind text,
+            amount numeric, remaining numeric, priority smallint, expires_at timestamptz, cost_minor bigint,
+            currency text, created_at timestamptz)
+        JOIN entries ON entries.customer_id = x.customer_id AND entries.sequence = x.sequence
+        RETURNING id, entry_id)""",
+    "grant_changes": """grant_changes AS (
+        UPDATE billing_creditgrant AS g
+        SET remaining = x.remaining, is_open = x.remaining > 0, expires_at = x.expires_at
+        FROM json_to_recordset(%(grant_changes)s::json) AS x(id bigint, remaining numeric, expires_at timestamptz)
+        WHERE g.id = x.id)""",
+    "uncovered": """uncovered AS (
+        INSERT INTO billing_uncoveredpart (entry_id, customer_id, amount, is_open)
+        SELECT coalesce(x.entry_id, e.id), x.customer_id, x.amount, x.amount > 0
+        FROM json_to_recordset(%(uncovered)s::json) AS x(customer_id bigint, entry_id bigint, sequence bigint,
+            amount numeric)
+        LEFT JOIN entries e ON e.customer_id = x.customer_id AND e.sequence = x.sequence
+        ON CONFLICT (entry_id) DO UPDATE SET amount = EXCLUDED.amount, is_open = EXCLUDED.is_open)""",
+    "holds": """holds AS (
+        UPDATE billing_credithold AS h
+        SET state = x.state, settled_amount = x.settled_amount, is_late = x.is_late, ended_at = x.ended_at
+        FROM json_to_recordset(%(holds)s::json) AS x(id bigint, state text, settled_amount numeric, is_late boolean,
+            ended_at timestamptz)
+        WHERE h.id = x.id)""",
+    "balances": """balances AS (
+        UPDATE billing_creditbalance AS b
+        SET posted = x.posted, held = x.held, last_sequence = x.last_sequence, next_expiry_at = x.next_expiry_at
+        FROM json_to_recordset(%(balances)s::json) AS x(customer_id bigint, posted numeric, held numeric,
+            last_sequence bigint, next_expiry_at timestamptz)
+        WHERE b.customer_id = x.customer_id)""",
+}
+_NO_NEW_GRANTS = "grants AS (SELECT NULL::bigint AS id, NULL::bigint AS entry_id WHERE false)"
+_NO_NEW_ENTRIES = (
+    "entries AS (SELECT NULL::bigint AS id, NULL::bigint AS customer_id, NULL::bigint AS sequence WHERE false)"
+)
+_ALLOCATIONS = """allocations AS (
+    INSERT INTO billing_grantallocation (entry_id, grant_id, amount, kind, cause_id)
+    SELECT coalesce(x.entry_id, e.id), coalesce(x.grant_id, g.id), x.amount, x.kind, cause.id
+    FROM json_to_recordset(%(allocations)s::json) AS x(customer_id bigint, entry_id bigint, sequence bigint,
+        grant_id bigint, grant_sequence bigint, amount numeric, kind text, cause_sequence bigint)
+    JOIN entries cause ON cause.customer_id = x.customer_id AND cause.sequence = x.cause_sequence
+    LEFT JOIN entries e ON e.customer_id = x.customer_id AND e.sequence = x.sequence
+    LEFT JOIN (grants g JOIN entries ge ON ge.id = g.entry_id)
+        ON ge.customer_id = x.customer_id AND ge.sequence = x.grant_sequence)"""
+
+
+def write_plan(*, accounts: Iterable[Account], now: datetime) -> EntryIds:
+    """Write what was planned on locked accounts; gives the ids of the new entries."""
+    rows = _rows(accounts=accounts, now=now)
+    parts = tuple(name for name, part_rows in rows.items() if part_rows)
+    if not parts:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(_statement(parts), {name: json.dumps(rows[name], default=str) for name in parts})
+        return {(customer_id, sequence): entry_id for customer_id, sequence, entry_id in cursor.fetchall()}
+
+
+@lru_cache(maxsize=64)
+def _statement(parts: tuple[str, ...]) -> str:
+    """The one statement for the parts that a plan has; its text is constant for each set, so it stays prepared."""
+    ctes = [_PARTS["entries"] if "entries" in parts else _NO_NEW_ENTRIES]
+    if "allocations" in parts:
+        ctes.append(_PARTS["grants"] if "grants" in parts else _NO_NEW_GRANTS)
+        ctes.append(_ALLOCATIONS)
+    elif "grants" in parts:
+        ctes.append(_PARTS["grants"])
+    ctes += [_PARTS[name] for name in ("grant_changes", "uncovered", "holds", "balances") if name in parts]
+    return f"WITH {', '.join(ctes)} SELECT customer_id, sequence, id FROM entries"  # noqa: S608  # constant texts only
+
+
+def _rows(*, accounts: Iterable[Account], now: datetime) -> dict[str, list[dict[str, Any]]]:
+    rows: dict[str, list[dict[str, Any]]] = {
+        name: [] for name in ("entries", "grants", "allocations", "grant_changes", "uncovered", "holds", "balances")
+    }
+    for account in accounts:
+        _add_entries(rows, account, now)
+        _add_grants(rows, account, now)
+        _add_allocations(rows, account)
+        rows["holds"] += [
+            {
+                "id": hold.ref,
+                "state": hold.state,
+                "settled_amount": hold.settled_amount,
+                "is_late": hold.is_late,
+                "ended_at": hold.ended_at,
+            }
+            for hold in account.ended_holds
+        ]
+        rows["balances"].append(
+            {
+                "customer_id": account.customer_id,
+                "posted": account.posted,
+                "held": account.held,
+                "last_sequence": account.last_sequence,
+                "next_expiry_at": account.next_expiry_at(),
+            }
+        )
+    return rows
+
+
+def _add_entries(rows: dict[str, list[dict[str, Any]]], account: Account, now: datetime) -> None:
+    rows["entries"] += [
+        {
+            "customer_id": account.customer_id,
+            "sequence": entry.sequence,
+            "kind": entry.kind,
+            "amount": entry.amount,
+            "balance_after": entry.balance_after,
+            "key": entry.key,
+            "request_hash": entry.request_hash,
+            "description": entry.description,
+            "occurred_at": entry.occurred_at,
+            "created_at": now,
+            "payment_id": entry.payment_id,
+            "hold_id": entry.hold_id,
+            "corrects_id": entry.corrects_id,
+            "is_late": entry.is_late,
+            "source_type": entry.source_type,
+            "source_id": entry.source_id,
+        }
+        for entry in account.entries
+    ]
+
+
+def _add_grants(rows: dict[str, list[dict[str, Any]]], account: Account, now: datetime) -> None:
+    rows["grants"] += [
+        {
+            "customer_id": account.customer_id,
+            "sequence": -new.grant.ref,
+            "payment_id": new.grant.payment_id,
+            "kind": new.kind,
+            "amount": new.grant.amount,
+            "remaining": new.grant.remaining,
+            "priority": new.grant.priority,
+            "expires_at": new.grant.expires_at,
+            "cost_minor": new.cost_minor,
+            "currency": new.currency,
+            "created_at": now,
+        }
+        for new in account.new_grants
+    ]
+    rows["grant_changes"] += [
+        {"id": grant.ref, "remaining": grant.remaining, "expires_at": grant.expires_at}
+        for grant in account.grants
+        if grant.is_changed and grant.ref > 0
+    ]
+    rows["uncovered"] += [
+        {"customer_id": account.customer_id, **_entry_row(part.entry_ref), "amount": part.amount}
+        for part in account.uncovered
+        if part.is_changed
+    ]
+
+
+def _add_allocations(rows: dict[str, list[dict[str, Any]]], account: Account) -> None:
+    for allocation in account.allocations:
+        grant_ref = allocation.grant_ref
+        rows["allocations"].append(
+            {
+                "customer_id": account.customer_id,
+                **_entry_row(allocation.entry_ref),
+                "grant_id": grant_ref if grant_ref is not None and grant_ref > 0 else None,
+                "grant_sequence": -grant_ref if grant_ref is not None and grant_ref < 0 else None,
+                "amount": allocation.amount,
+                "kind": allocation.kind,
+                "cause_sequence": -allocation.cause_ref,
+            }
+        )
+
+
+def _entry_row(entry_ref: int) -> dict[str, int | None]:
+    """An existing entry by its id, a new one by its sequence."""
+    return {"entry_id": entry_ref if entry_ref > 0 else None, "sequence": -entry_ref if entry_ref < 0 else None}

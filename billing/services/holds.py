@@ -1,0 +1,85 @@
+"""Place, settle, release and expire holds: the database transaction around the ledger."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import structlog
+from django.db import transaction
+
+from billing import conf
+from billing.errors import InvalidAmount
+from billing.ledger import holding
+from billing.ledger.holding import HoldRequest
+from billing.models import CreditHold
+from billing.money import parse_credits, parse_positive_credits
+
+log = structlog.get_logger(__name__)
+
+
+def place_hold(
+    *,
+    customer_id: int,
+    amount: Decimal,
+    key: str,
+    description: str = "",
+    lifetime: timedelta | None = None,
+    placed_by: str = "system",
+) -> CreditHold:
+    """Set `amount` credits aside for work in progress. The same key gives the first hold.
+
+    Raises:
+        InvalidAmount, InsufficientCredits, CustomerFrozen, IdempotencyConflict: the hold is refused.
+    """
+    request = HoldRequest(
+        customer_id=customer_id,
+        amount=parse_positive_credits(amount),
+        key=key,
+        lifetime=lifetime or conf.hold_timeout(),
+        placed_by=placed_by,
+        description=description,
+    )
+    with transaction.atomic():
+        return holding.place(request=request)
+
+
+def settle_hold(*, hold: str, amount: Decimal, placed_by: str | None = None, description: str = "") -> CreditHold:
+    """Charge the true cost of the work (zero or more, also above what was held) and end the hold.
+
+    `hold` is its public id. The same cost again changes nothing.
+
+    Raises:
+        InvalidAmount, HoldNotFound, HoldEnded: the settlement is refused.
+    """
+    cost = parse_credits(amount)
+    if cost < 0:
+        raise InvalidAmount(field="amount", fault=f"{cost.normalize():f} is below zero")
+    with transaction.atomic():
+        return holding.settle(
+            public_id=hold,
+            amount=cost,
+            late_window=conf.late_settle_window(),
+            placed_by=placed_by,
+            description=description,
+        )
+
+
+def release_hold(*, hold: str, placed_by: str | None = None) -> CreditHold:
+    """Give back what a hold set aside; nothing is charged.
+
+    Raises:
+        HoldNotFound, HoldEnded: the release is refused.
+    """
+    with transaction.atomic():
+        return holding.release(public_id=hold, placed_by=placed_by)
+
+
+def expire_stale_holds(*, now: datetime, limit: int = 1000) -> int:
+    """End holds whose time is over, each in a database transaction of its own; gives how many were looked at."""
+    stale = CreditHold.objects.filter(state="open", expires_at__lte=now).order_by("expires_at")
+    public_ids = list(stale.values_list("public_id", flat=True)[:limit])
+    for public_id in public_ids:
+        with transaction.atomic():
+            holding.expire(public_id=public_id)
+    if public_ids:
+        log.info("holds_expired", count=len(public_ids))
+    return len(public_ids)

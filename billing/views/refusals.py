@@ -1,0 +1,67 @@
+"""Refusals at the edge: the one table of HTTP statuses, and the answers for people and for programs."""
+
+from decimal import Decimal
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+
+from billing import conf
+from billing.errors import BillingError, CheckoutRateLimited, InsufficientCredits
+
+STATUSES = {
+    "invalid_amount": 400,
+    "invalid_request": 400,
+    "webhook_refused": 400,
+    "insufficient_credits": 402,
+    "customer_frozen": 403,
+    "hold_not_found": 404,
+    "stripe_object_missing": 404,
+    "hold_ended": 409,
+    "pack_unavailable": 410,
+    "idempotency_conflict": 422,
+    "batch_refused": 422,
+    "checkout_rate_limited": 429,
+    "stripe_refused": 502,
+    "stripe_unavailable": 503,
+}
+
+
+def answer_refusal(request: HttpRequest, refusal: BillingError) -> HttpResponse:
+    """The answer to a refused request: a page for people, RFC 9457 `application/problem+json` where JSON is asked for.
+
+    A refusal for lack of credits says what is available, what is required and where to buy; one for rate says when to
+    come back.
+    """
+    status = STATUSES.get(refusal.code, 400)
+    response: HttpResponse
+    if prefers_json(request):
+        response = JsonResponse(problem(refusal), status=status, content_type="application/problem+json")
+    else:
+        response = render(request, "billing/refusal.html", {"refusal": refusal, "problem": problem(refusal)}, status=status)
+    if isinstance(refusal, CheckoutRateLimited):
+        response["Retry-After"] = str(refusal.retry_after_seconds)
+    return response
+
+
+def problem(refusal: BillingError) -> dict[str, Any]:
+    """The members of a problem document: `type`, `title`, `status`, `code`, `detail` and what the refusal knows."""
+    members: dict[str, Any] = {
+        "type": "about:blank",
+        "title": refusal.code.replace("_", " ").capitalize(),
+        "status": STATUSES.get(refusal.code, 400),
+        "code": refusal.code,
+        "detail": str(refusal),
+    }
+    for name, value in vars(refusal).items():
+        members[name] = str(value) if isinstance(value, Decimal) else value
+    if isinstance(refusal, InsufficientCredits):
+        members["top_up_url"] = conf.site_url() + reverse("billing:buy")
+    return members
+
+
+def prefers_json(request: HttpRequest) -> bool:
+    """Whether the client asked for JSON rather than for a page."""
+    preferred = request.get_preferred_type(["text/html", "application/json", "application/problem+json"])
+    return preferred is not None and "json" in preferred
