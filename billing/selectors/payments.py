@@ -1,0 +1,73 @@
+"""Payments, read."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+
+from django.db.models import Q
+
+from billing.models import BillingCustomer, Payment, PaymentState, StripeEvent
+
+_COMPLETION_EVENTS = ("checkout.session.completed", "checkout.session.async_payment_succeeded")
+
+
+class CheckoutState(StrEnum):
+    """What the buyer of a checkout sees."""
+
+    OPEN = "open"  # Stripe has told us nothing yet
+    BEING_CREDITED = "being_credited"  # Stripe has told us, the credits are moments away
+    CREDITED = "credited"
+    PROCESSING = "processing"  # completed by a method that takes days
+    FAILED = "failed"
+    EXPIRED = "expired"
+    REVIEW = "review"  # paid, but not what was offered: staff decide
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckoutStatus:
+    """Where a customer's checkout stands, and its payment."""
+
+    state: CheckoutState
+    payment: Payment
+
+
+def checkout_status(*, customer: BillingCustomer, session_id: str) -> CheckoutStatus | None:
+    """Where the customer's checkout stands; None if no checkout of that id is theirs. Two queries at most."""
+    payment = Payment.objects.filter(customer=customer, checkout_session_id=session_id).first()
+    if payment is None:
+        return None
+    return CheckoutStatus(state=_checkout_state(payment), payment=payment)
+
+
+def find_payment(*, reference: str = "", session_id: str = "", payment_intent_id: str = "") -> Payment | None:
+    """The payment that an object of Stripe's names: by our own id first, then by the object's."""
+    if reference and (payment := Payment.objects.filter(public_id=reference).first()):
+        return payment
+    named = Q(pk__in=[])
+    if session_id:
+        named |= Q(checkout_session_id=session_id)
+    if payment_intent_id:
+        named |= Q(payment_intent_id=payment_intent_id)
+    return Payment.objects.filter(named).order_by("pk").first()
+
+
+def failed_attempt_messages(payment: Payment) -> Collection[str]:
+    """Why attempts to pay failed, in Stripe's words for the buyer, oldest first."""
+    attempts = sorted(payment.failed_attempts.values(), key=lambda attempt: str(attempt["at"]))
+    return [str(attempt["message"]) for attempt in attempts]
+
+
+def _checkout_state(payment: Payment) -> CheckoutState:
+    match payment.state:
+        case PaymentState.REVIEW:
+            return CheckoutState.REVIEW
+        case PaymentState.PAID:
+            return CheckoutState.CREDITED if payment.posting_count else CheckoutState.BEING_CREDITED
+        case PaymentState.PROCESSING:
+            return CheckoutState.PROCESSING
+        case PaymentState.FAILED:
+            return CheckoutState.FAILED
+        case PaymentState.EXPIRED:
+            return CheckoutState.EXPIRED
+    told = StripeEvent.objects.filter(object_id=payment.checkout_session_id, type__in=_COMPLETION_EVENTS).exists()
+    return CheckoutState.BEING_CREDITED if told else CheckoutState.OPEN

@@ -1,0 +1,93 @@
+"""What Stripe's objects say about one of our payments, in a form that merges in any order."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from billing.gateway.facts import PaymentIntentFacts, SessionFacts
+from billing.pricing import Collected
+
+_ASYNC_PAYMENT_FAILED = "checkout.session.async_payment_failed"
+_COLLECTED_STATUSES = ("paid", "no_payment_required")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentFacts:
+    """Facts about one payment from one object. Nothing here takes a fact back; what is not known is empty."""
+
+    livemode: bool
+    payment_reference: str = ""
+    stripe_customer_id: str = ""
+    checkout_session_id: str = ""
+    payment_intent_id: str = ""
+    charge_id: str = ""
+    invoice_id: str = ""
+    receipt_url: str = ""
+    collected: Collected | None = None
+    tax_minor: int | None = None
+    collected_at: datetime | None = None
+    completed_at: datetime | None = None
+    failed_at: datetime | None = None
+    expired_at: datetime | None = None
+    failed_attempts: dict[str, dict[str, str]] = field(default_factory=dict)
+
+
+def facts_of_session(*, session: SessionFacts, occurred_at: datetime, event_type: str = "") -> PaymentFacts:
+    """What a checkout session says. Only the event's type tells that a delayed payment has failed for good."""
+    is_complete = session.status == "complete"
+    is_collected = is_complete and session.payment_status in _COLLECTED_STATUSES
+    if is_collected and (session.amount_total_minor is None or session.amount_subtotal_minor is None):
+        raise RuntimeError(f"The session {session.id} is paid and does not say how much.")
+    return PaymentFacts(
+        livemode=session.livemode,
+        payment_reference=session.payment_reference,
+        stripe_customer_id=session.customer_id,
+        checkout_session_id=session.id,
+        payment_intent_id=session.payment_intent_id,
+        invoice_id=session.invoice_id,
+        collected=Collected(
+            amount_minor=session.amount_total_minor or 0,
+            currency=session.currency,
+            subtotal_minor=session.amount_subtotal_minor,
+        )
+        if is_collected
+        else None,
+        tax_minor=session.amount_tax_minor if is_collected else None,
+        collected_at=occurred_at if is_collected else None,
+        completed_at=occurred_at if is_complete else None,
+        failed_at=occurred_at if event_type == _ASYNC_PAYMENT_FAILED else None,
+        expired_at=occurred_at if session.status == "expired" else None,
+    )
+
+
+def facts_of_intent(*, intent: PaymentIntentFacts, occurred_at: datetime, source: str) -> PaymentFacts:
+    """What a payment intent says. It proves a payment only if it carries our payment's id.
+
+    A failed attempt is kept under its charge, or under `source` where no charge was made; it is no end.
+    """
+    is_collected = intent.status == "succeeded" and bool(intent.payment_reference)
+    if is_collected and intent.amount_received_minor is None:
+        raise RuntimeError(f"The payment intent {intent.id} succeeded and does not say with how much.")
+    failure = intent.failure
+    return PaymentFacts(
+        livemode=intent.livemode,
+        payment_reference=intent.payment_reference,
+        stripe_customer_id=intent.customer_id,
+        payment_intent_id=intent.id,
+        charge_id=intent.charge_id if is_collected else "",
+        receipt_url=intent.receipt_url if is_collected else "",
+        collected=Collected(
+            amount_minor=intent.amount_received_minor or 0, currency=intent.currency, subtotal_minor=None
+        )
+        if is_collected
+        else None,
+        collected_at=occurred_at if is_collected else None,
+        failed_attempts={
+            failure.charge_id or source: {
+                "code": failure.decline_code or failure.code,
+                "message": failure.message,
+                "at": occurred_at.isoformat(),
+            }
+        }
+        if failure
+        else {},
+    )

@@ -1,0 +1,43 @@
+"""payment_intent.*: an attempt to pay went through, or did not."""
+
+from functools import partial
+
+from django.utils import timezone
+
+from billing.gateway.client import StripeGateway, is_our_release
+from billing.gateway.facts import EventEnvelope, PaymentIntentFacts, SessionFacts
+from billing.gateway.parsing import parse_payment_intent
+from billing.models import Payment
+from billing.selectors.payments import find_payment
+from billing.services.payment_facts import facts_of_intent, facts_of_session
+from billing.services.payments import converge_payment
+from billing.webhooks.effects import Effect
+
+
+def handle_payment_intent(*, event: EventEnvelope, gateway: StripeGateway) -> Effect | None:
+    """The effect of an intent's event; None while the intent is none of ours."""
+    intent = parse_payment_intent(event.object)
+    payment = find_payment(reference=intent.payment_reference, payment_intent_id=intent.id)
+    if payment is None:
+        return None
+    if not is_our_release(event.api_version):
+        intent = gateway.retrieve_payment_intent(payment_intent_id=intent.id)
+    occurred_at = event.created_at or timezone.now()
+    facts = [facts_of_intent(intent=intent, occurred_at=occurred_at, source=event.id)]
+    if _needs_its_session(payment=payment, intent=intent):
+        session = _read_session(payment=payment, intent=intent, gateway=gateway)
+        if session is not None:
+            facts.append(facts_of_session(session=session, occurred_at=occurred_at))
+    return partial(converge_payment, facts=facts)
+
+
+def _needs_its_session(*, payment: Payment, intent: PaymentIntentFacts) -> bool:
+    """A discount or a tax changes the amount, and only the session knows the subtotal that must fit the offer."""
+    is_the_offer = intent.amount_received_minor == payment.amount_minor and intent.currency == payment.currency
+    return intent.status == "succeeded" and payment.paid_subtotal_minor is None and not is_the_offer
+
+
+def _read_session(*, payment: Payment, intent: PaymentIntentFacts, gateway: StripeGateway) -> SessionFacts | None:
+    if payment.checkout_session_id:
+        return gateway.retrieve_session(session_id=payment.checkout_session_id)
+    return gateway.find_session_of_intent(payment_intent_id=intent.id)
