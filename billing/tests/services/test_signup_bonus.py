@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import time_machine
+from allauth.account.models import EmailAddress
+from allauth.account.signals import email_confirmed, user_signed_up
+from django.db import connection
+from django.test import RequestFactory
+from django.utils import timezone
+
+from accounts.models import User
+from billing.models import BillingCustomer, CreditBalance, LedgerEntry, SignupBonus
+from billing.services.signup_bonus import grant_signup_bonus
+
+HOME = "203.0.113.7"
+
+
+@pytest.fixture(autouse=True)
+def _a_bonus_of_500(settings: Any) -> None:
+    settings.SIGNUP_BONUS_CREDITS = 500
+
+
+def make_user(email: str) -> User:
+    return User.objects.create_user(email)
+
+
+def grant(user: User, *, email: str = "", address: str = HOME) -> LedgerEntry | None:
+    return grant_signup_bonus(user=user, verified_email=email or user.email, client_address=address)
+
+
+def at_once(*calls: Callable[[], Any]) -> list[Any]:
+    """Run the calls on connections of their own, started together; gives their results."""
+    start, results, failures = threading.Barrier(len(calls)), [], []
+
+    def run(call: Callable[[], Any]) -> None:
+        try:
+            start.wait()
+            results.append(call())
+        except Exception as failure:
+            failures.append(failure)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=[call]) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    return results
+
+
+def posted(user: User) -> Decimal:
+    return CreditBalance.objects.get(customer__user=user).posted
+
+
+@pytest.mark.django_db
+def test_the_bonus_is_one_entry_of_its_kind() -> None:
+    user = make_user("ada@example.com")
+
+    entry = grant(user)
+
+    assert entry is not None
+    assert (entry.kind, entry.amount, entry.idempotency_key) == ("signup_bonus", Decimal(500), "bonus:signup")
+    assert posted(user) == 500
+
+
+@pytest.mark.django_db
+def test_no_bonus_is_set(settings: Any) -> None:
+    settings.SIGNUP_BONUS_CREDITS = 0
+
+    assert grant(make_user("ada@example.com")) is None
+    assert not SignupBonus.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("spelling", ["ADA@example.com", "ada+two@example.com"])
+def test_another_spelling_of_a_mailbox_gets_none(spelling: str) -> None:
+    grant(make_user("ada@example.com"))
+
+    assert grant(make_user("second@example.com"), email=spelling, address="198.51.100.1") is None
+
+
+@pytest.mark.django_db
+def test_a_mailbox_is_remembered_when_its_account_is_gone() -> None:
+    first = make_user("ada@example.com")
+    grant(first)
+    first.delete()
+
+    assert grant(make_user("ada@example.com"), address="198.51.100.1") is None
+    bonus = SignupBonus.objects.get()
+    assert "ada" not in bonus.address_hash + bonus.network_hash
+    assert len(bonus.address_hash) == 64
+
+
+@pytest.mark.django_db
+def test_a_customer_gets_one_whatever_is_verified_later() -> None:
+    user = make_user("ada@example.com")
+    grant(user)
+
+    assert grant(user, email="other@example.com", address="198.51.100.1") is None
+    assert posted(user) == 500
+
+
+@pytest.mark.django_db
+def test_a_network_has_three_a_day() -> None:
+    near = [f"203.0.113.{host}" for host in range(1, 5)]
+
+    granted = [grant(make_user(f"user{n}@example.com"), address=address) for n, address in enumerate(near)]
+
+    assert [entry is not None for entry in granted] == [True, True, True, False]
+    assert grant(make_user("far@example.com"), address="203.0.114.1") is not None
+    with time_machine.travel(timezone.now() + timedelta(days=1), tick=True):
+        assert grant(make_user("tomorrow@example.com"), address=near[0]) is not None
+
+
+@pytest.mark.django_db
+def test_an_old_secret_key_still_knows_its_mailboxes(settings: Any) -> None:
+    grant(make_user("ada@example.com"))
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "a-new-secret-key", [settings.SECRET_KEY]
+
+    assert grant(make_user("second@example.com"), email="ada@example.com", address="198.51.100.1") is None
+
+
+@pytest.mark.django_db
+def test_a_refusal_is_logged_without_the_address(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    grant(make_user("ada@example.com"))
+
+    grant(make_user("second@example.com"), email="ada@example.com")
+
+    logged = caplog.text + capsys.readouterr().out
+    assert "signup_bonus_refused" in logged
+    assert "ada@example.com" not in logged
+
+
+@pytest.mark.django_db
+def test_sign_up_makes_the_customer_and_the_bonus_waits() -> None:
+    user = make_user("ada@example.com")
+
+    user_signed_up.send(sender=User, request=RequestFactory().get("/"), user=user)
+
+    assert BillingCustomer.objects.filter(user=user).exists()
+    assert posted(user) == 0
+
+
+@pytest.mark.django_db
+def test_an_address_that_the_provider_vouches_for_brings_the_bonus_at_once() -> None:
+    user = make_user("ada@example.com")
+    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+
+    user_signed_up.send(sender=User, request=RequestFactory().get("/"), user=user)
+
+    assert posted(user) == 500
+
+
+@pytest.mark.django_db
+def test_the_first_verified_address_brings_the_bonus_and_the_second_none() -> None:
+    user, request = make_user("ada@example.com"), RequestFactory().get("/")
+    first = EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+    email_confirmed.send(sender=EmailAddress, request=request, email_address=first)
+    second = EmailAddress.objects.create(user=user, email="other@example.com", verified=True)
+
+    email_confirmed.send(sender=EmailAddress, request=request, email_address=second)
+    email_confirmed.send(sender=EmailAddress, request=request, email_address=first)
+
+    assert posted(user) == 500
+
+
+@pytest.mark.django_db
+def test_a_second_address_brings_none_even_where_the_first_was_refused(settings: Any) -> None:
+    user, request = make_user("ada@example.com"), RequestFactory().get("/")
+    settings.SIGNUP_BONUS_CREDITS = 0
+    first = EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+    email_confirmed.send(sender=EmailAddress, request=request, email_address=first)
+    settings.SIGNUP_BONUS_CREDITS = 500
+    second = EmailAddress.objects.create(user=user, email="other@example.com", verified=True)
+
+    email_confirmed.send(sender=EmailAddress, request=request, email_address=second)
+
+    assert not SignupBonus.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_verifications_at_once_give_one_bonus() -> None:
+    user = make_user("ada@example.com")
+
+    results = at_once(*[lambda: grant(user)] * 4)
+
+    assert len([entry for entry in results if entry]) == 1
+    assert posted(user) == 500
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_accounts_of_one_mailbox_at_once_give_one_bonus() -> None:
+    users = [make_user(f"ada+{n}@example.com") for n in range(4)]
+
+    results = at_once(*[lambda n=n, user=user: grant(user, address=f"198.51.{n}.1") for n, user in enumerate(users)])  # type: ignore[misc]
+
+    assert len([entry for entry in results if entry]) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_four_sign_ups_of_one_network_at_once_give_three_bonuses() -> None:
+    users = [make_user(f"user{n}@example.com") for n in range(4)]
+
+    results = at_once(*[lambda user=user: grant(user) for user in users])  # type: ignore[misc]
+
+    assert len([entry for entry in results if entry]) == 3
+    assert SignupBonus.objects.count() == 3
