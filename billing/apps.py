@@ -11,5 +11,6 @@ class BillingConfig(AppConfig):
     name = "billing"
 
     def ready(self) -> None:
-        """Listen to allauth, once all models are there."""
+        """Register the system checks and listen to allauth, once all models are there."""
+        import_module("billing.checks")
         import_module("billing.receivers")

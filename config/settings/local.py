@@ -10,6 +10,7 @@ from config.settings.base import (
     INSTALLED_APPS,
     REDIS_URL,
     SECRET_KEY,
+    STATIC_ROOT,
     STRIPE_API_BASE,
     STRIPE_JS_URL,
     STRIPE_PUBLISHABLE_KEY,
@@ -56,4 +57,5 @@ MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = True  # security keys over plain http, on t
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = True
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = True  # security keys over plain http, on this machine only
+STATIC_ROOT.mkdir(exist_ok=True)  # whitenoise warns where it is missing
 MALFORMED_VARIABLES = frozenset(env.malformed)

@@ -4,7 +4,7 @@ import os
 
 from config.environment import celery_broker
 from config.settings.base import *  # noqa: F403
-from config.settings.base import DATABASE_URL, INSTALLED_APPS, REDIS_URL, env
+from config.settings.base import DATABASE_URL, INSTALLED_APPS, REDIS_URL, STATIC_ROOT, env
 from config.storage import redis_cache
 from sandbox import defaults, embedded
 
@@ -31,4 +31,5 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STRIPE_SECRET_KEY = defaults.STRIPE_SECRET_KEY
 STRIPE_PUBLISHABLE_KEY = defaults.STRIPE_PUBLISHABLE_KEY
 STRIPE_WEBHOOK_SECRET = ["whsec_test"]
+STATIC_ROOT.mkdir(exist_ok=True)  # whitenoise warns where it is missing
 MALFORMED_VARIABLES = frozenset(env.malformed)
