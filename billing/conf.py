@@ -34,6 +34,11 @@ def checkout_sessions_per_minute() -> int:
     return int(settings.CHECKOUT_SESSIONS_PER_MINUTE)
 
 
+def custom_amount_limits_minor() -> tuple[int, int]:
+    """The least and the most, in US cents, that a buyer may choose to pay."""
+    return int(settings.CUSTOM_AMOUNT_MIN_MINOR), int(settings.CUSTOM_AMOUNT_MAX_MINOR)
+
+
 def site_url() -> str:
     """Where customers reach the product, without a trailing slash: what Stripe and mails link back to."""
     return str(settings.SITE_URL).rstrip("/")
