@@ -83,11 +83,13 @@ class StripeGateway:
         return_url: str,
         cancel_url: str,
         description: str,
+        takes_codes: bool,
         idempotency_key: str,
     ) -> SessionFacts:
         """A new checkout for one line item, made by `price_line` or `amount_line`.
 
         `return_url` holds `{CHECKOUT_SESSION_ID}`, which Stripe fills in; an embedded page is cancelled by leaving it.
+        `takes_codes` lets the buyer use promotion codes.
         """
         metadata = {PAYMENT_METADATA_KEY: payment_reference}
         addresses = (
@@ -105,6 +107,7 @@ class StripeGateway:
             "payment_intent_data": {"metadata": metadata, "description": description},
             "invoice_creation": {"enabled": True, "invoice_data": {"metadata": metadata}},
             "line_items": [dict(line_item)],
+            "allow_promotion_codes": takes_codes,
             **addresses,
         }
         with stripe_errors_as_ours():

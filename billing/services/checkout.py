@@ -1,0 +1,207 @@
+"""Open a checkout: prepare the payment, call Stripe (outside any transaction), record what it answered."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import structlog
+from django.db import transaction
+from django.utils import timezone
+
+from billing.errors import IdempotencyConflict, InvalidRequest, StripeObjectMissing, StripeRefused
+from billing.gateway.client import StripeGateway, UiMode, amount_line, price_line
+from billing.gateway.facts import SessionFacts
+from billing.gateway.faults import missing_param
+from billing.ledger.locking import lock_accounts
+from billing.models import BillingCustomer, Payment, PaymentKind
+from billing.models.payment import new_payment_id
+from billing.services.checkout_limits import check_checkout_rate, lock_network
+from billing.services.orders import Order
+from billing.services.parked_events import wake_parked_events
+from billing.services.stripe_customers import ensure_stripe_customer, replace_stripe_customer
+
+# Stripe may forget a key after 24 h; from then on an unknown outcome is looked up, never retried.
+# https://docs.stripe.com/api/idempotent_requests (2026-10-28.endive)
+_KEY_LIFETIME = timedelta(hours=23)
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartedCheckout:
+    """An open checkout. An embedded one has a secret for the browser, a hosted one the address of Stripe's page."""
+
+    payment: Payment
+    session_id: str
+    client_secret: str = field(repr=False)
+    url: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckoutPages:
+    """Where Stripe sends the buyer back to; `returned` holds `{CHECKOUT_SESSION_ID}`."""
+
+    returned: str
+    cancelled: str
+
+
+def start_checkout(
+    *,
+    customer: BillingCustomer,
+    order: Order,
+    form_key: str,
+    ui_mode: UiMode,
+    network_hash: str,
+    pages: CheckoutPages,
+    gateway: StripeGateway,
+) -> StartedCheckout:
+    """Open a checkout for an order, or give the one that this form has opened already.
+
+    `form_key` names the intent: a double click and a retry after any failure end in the one session. `network_hash`
+    stands for the caller's address in the limit on checkouts; empty where there is none.
+
+    Raises:
+        CheckoutRateLimited: too many were opened by this customer or from this address.
+        IdempotencyConflict: the form was used for another order.
+        InvalidRequest: the form's checkout is over.
+        StripeRefused: Stripe will not open it, now or later; recorded with the payment.
+        StripeUnavailable: Stripe could not be reached; the same form may be sent again.
+    """
+    payment = _prepare(customer=customer, order=order, form_key=form_key, ui_mode=ui_mode, network_hash=network_hash)
+    if payment.refused_at is not None:
+        raise StripeRefused(payment.refusal)
+    try:
+        session = _open_session(payment=payment, pages=pages, gateway=gateway)
+    except StripeRefused as refusal:
+        _record_refusal(payment=payment, reason=str(refusal))
+        raise
+    payment = _record_session(payment=payment, session=session)
+    if session.status != "open":
+        raise InvalidRequest(
+            field="form_key", fault="the checkout of this form is over", remedy="Open the page again to buy once more."
+        )
+    return StartedCheckout(payment=payment, session_id=session.id, client_secret=session.client_secret, url=session.url)
+
+
+def _prepare(*, customer: BillingCustomer, order: Order, form_key: str, ui_mode: UiMode, network_hash: str) -> Payment:
+    """The form's payment, written before Stripe is called, with the terms as they are now."""
+    with transaction.atomic(durable=True):
+        lock_network(network_hash=network_hash)
+        lock_accounts(customer_ids=[customer.pk])
+        known = Payment.objects.filter(customer=customer, form_key=form_key).first()
+        if known is not None:
+            if known.ui_mode != ui_mode or not order.is_what_was_paid_for(known):
+                raise IdempotencyConflict(key=form_key)
+            return known
+        check_checkout_rate(customer_id=customer.pk, network_hash=network_hash, now=timezone.now())
+        public_id = new_payment_id()
+        return Payment.objects.create(
+            public_id=public_id,
+            customer=customer,
+            kind=order.kind,
+            pack=order.pack,
+            form_key=form_key,
+            network_hash=network_hash,
+            description=order.description,
+            credits=order.credits,
+            bonus_credits=order.bonus_credits,
+            amount_minor=order.amount_minor,
+            currency=order.currency,
+            lifetime_days=order.lifetime_days,
+            stripe_price_id=order.stripe_price_id,
+            ui_mode=ui_mode,
+            stripe_idempotency_key=f"checkout-{public_id}",
+        )
+
+
+def _open_session(*, payment: Payment, pages: CheckoutPages, gateway: StripeGateway) -> SessionFacts:
+    if payment.checkout_session_id:
+        return gateway.retrieve_session(session_id=payment.checkout_session_id)
+    stripe_customer_id = ensure_stripe_customer(customer=payment.customer, gateway=gateway)
+    if payment.created_at < timezone.now() - _KEY_LIFETIME:
+        return _look_up_session(payment=payment, stripe_customer_id=stripe_customer_id, gateway=gateway)
+    try:
+        session = _create_session(payment=payment, stripe_customer_id=stripe_customer_id, pages=pages, gateway=gateway)
+    except StripeObjectMissing as missing:
+        if missing_param(missing) != "customer":
+            raise
+        stripe_customer_id = replace_stripe_customer(
+            customer=payment.customer, missing_id=stripe_customer_id, gateway=gateway
+        )
+        session = _create_session(payment=payment, stripe_customer_id=stripe_customer_id, pages=pages, gateway=gateway)
+    _check_price(payment=payment, session=session, gateway=gateway)
+    return session
+
+
+def _create_session(
+    *, payment: Payment, stripe_customer_id: str, pages: CheckoutPages, gateway: StripeGateway
+) -> SessionFacts:
+    """Everything sent comes from the payment's row, so that the same key always comes with the same values."""
+    line_item = (
+        price_line(price_id=payment.stripe_price_id)
+        if payment.stripe_price_id
+        else amount_line(amount_minor=payment.amount_minor, currency=payment.currency, name=payment.description)
+    )
+    return gateway.create_checkout_session(
+        payment_reference=payment.public_id,
+        customer_id=stripe_customer_id,
+        line_item=line_item,
+        ui_mode="hosted_page" if payment.ui_mode == "hosted_page" else "embedded_page",
+        return_url=pages.returned,
+        cancel_url=pages.cancelled,
+        description=payment.description,
+        takes_codes=payment.kind == PaymentKind.PACK,
+        idempotency_key=_store_key(payment=payment, stripe_customer_id=stripe_customer_id),
+    )
+
+
+def _store_key(*, payment: Payment, stripe_customer_id: str) -> str:
+    """The key of the call, stored before it. It names Stripe's customer, who may have to be made anew in between."""
+    key = f"checkout-{payment.public_id}-{stripe_customer_id}"[:100]
+    if payment.stripe_idempotency_key != key:
+        Payment.objects.filter(pk=payment.pk).update(stripe_idempotency_key=key)
+        payment.stripe_idempotency_key = key
+    return key
+
+
+def _look_up_session(*, payment: Payment, stripe_customer_id: str, gateway: StripeGateway) -> SessionFacts:
+    """The session of a call whose outcome was never learned and whose key Stripe may have forgotten.
+
+    Raises:
+        InvalidRequest: Stripe has none, and it is too late to make one for this form.
+    """
+    for session in gateway.list_sessions_of_customer(customer_id=stripe_customer_id):
+        if session.payment_reference == payment.public_id:
+            return session
+        if session.created_at is not None and session.created_at < payment.created_at - timedelta(hours=1):
+            break
+    raise InvalidRequest(field="form_key", fault="the form is too old", remedy="Open the page again to buy.")
+
+
+def _check_price(*, payment: Payment, session: SessionFacts, gateway: StripeGateway) -> None:
+    """Let nobody pay another price than the one offered: a price at Stripe may have been changed behind our back."""
+    if (session.amount_subtotal_minor, session.currency) == (payment.amount_minor, payment.currency):
+        return
+    log.error("stripe_price_differs", alarm=True, payment=payment.public_id, price=payment.stripe_price_id)
+    if session.status == "open":
+        gateway.expire_session(session_id=session.id, idempotency_key=f"expire-{session.id}")
+    raise StripeRefused("The price at Stripe is not the one offered here. Nothing was charged; we have been told.")
+
+
+def _record_session(*, payment: Payment, session: SessionFacts) -> Payment:
+    with transaction.atomic(durable=True):
+        lock_accounts(customer_ids=[payment.customer_id])
+        stored = Payment.objects.select_for_update().get(pk=payment.pk)
+        if stored.checkout_session_id not in (None, session.id):
+            raise RuntimeError(f"The payment {stored.public_id} has a session and was given another.")
+        if stored.checkout_session_id is None:
+            stored.checkout_session_id = session.id
+            stored.save(update_fields=["checkout_session_id"])
+            wake_parked_events(named=[session.id])
+    return stored
+
+
+def _record_refusal(*, payment: Payment, reason: str) -> None:
+    with transaction.atomic(durable=True):
+        lock_accounts(customer_ids=[payment.customer_id])
+        unopened = Payment.objects.filter(pk=payment.pk, checkout_session_id__isnull=True, refused_at__isnull=True)
+        unopened.update(refused_at=timezone.now(), refusal=reason[:500])
+    log.warning("checkout_refused", payment=payment.public_id, reason=reason)

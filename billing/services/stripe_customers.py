@@ -1,0 +1,53 @@
+"""Our customers' counterparts at Stripe: made at first need, made anew where Stripe has lost one."""
+
+from hashlib import sha256
+
+import structlog
+from django.db import transaction
+
+from billing.gateway.client import StripeGateway
+from billing.ledger.locking import lock_accounts
+from billing.models import BillingCustomer
+
+log = structlog.get_logger(__name__)
+
+
+def ensure_stripe_customer(*, customer: BillingCustomer, gateway: StripeGateway) -> str:
+    """The id of the customer at Stripe. Two callers at once make the same one, by the same idempotency key.
+
+    Raises:
+        StripeRefused, StripeUnavailable: it could not be made; nothing is lost, ask again.
+    """
+    known = BillingCustomer.objects.values_list("stripe_customer_id", flat=True).get(pk=customer.pk)
+    return known or _make(customer=customer, instead_of=None, gateway=gateway)
+
+
+def replace_stripe_customer(*, customer: BillingCustomer, missing_id: str, gateway: StripeGateway) -> str:
+    """The id of a new customer at Stripe in place of one that was deleted there."""
+    known = BillingCustomer.objects.values_list("stripe_customer_id", flat=True).get(pk=customer.pk)
+    if known and known != missing_id:
+        return known
+    log.warning("stripe_customer_replaced", customer=customer.public_id, missing=missing_id)
+    return _make(customer=customer, instead_of=missing_id, gateway=gateway)
+
+
+def _make(*, customer: BillingCustomer, instead_of: str | None, gateway: StripeGateway) -> str:
+    email = customer.user.email if customer.user else ""
+    made = gateway.create_customer(
+        email=email,
+        reference=customer.public_id,
+        idempotency_key=_idempotency_key(customer=customer, email=email, instead_of=instead_of),
+    )
+    with transaction.atomic(durable=True):
+        lock_accounts(customer_ids=[customer.pk])
+        stored = BillingCustomer.objects.get(pk=customer.pk)
+        if stored.stripe_customer_id in (None, instead_of):
+            stored.stripe_customer_id = made.id
+            stored.save(update_fields=["stripe_customer_id"])
+    return str(stored.stripe_customer_id)
+
+
+def _idempotency_key(*, customer: BillingCustomer, email: str, instead_of: str | None) -> str:
+    """Stripe refuses a key that comes again with other values, so what may change is part of it."""
+    address = sha256(email.encode()).hexdigest()[:12]
+    return "-".join(["customer", customer.public_id, address, *([instead_of] if instead_of else [])])
