@@ -14,6 +14,7 @@ graceful_timeout = 30
 keepalive = 5
 max_requests = 10_000
 max_requests_jitter = 1_000
+control_socket_disable = True
 accesslog = None  # django_structlog logs each request, with its id and without secrets
 configure_structlog()
 logconfig_dict = logging_config(os.environ.get("LOG_FORMAT", "json"))

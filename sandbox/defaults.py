@@ -11,5 +11,5 @@ STRIPE_WEBHOOK_SECRET: Final = "whsec_sandbox"
 
 
 def stripe_js_url(api_base: str) -> str:
-    """The stand-in's stripe.js, at the path where Stripe keeps the present release."""
-    return f"{api_base}/endive/stripe.js"
+    """Where the stand-in serves its stripe.js."""
+    return f"{api_base}/stripe.js"
