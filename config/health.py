@@ -65,4 +65,4 @@ def check_redis() -> str:
 @cache
 def known_migrations() -> frozenset[tuple[str, str]]:
     """Every migration that this code brings; it cannot change while the process lives."""
-    return frozenset(MigrationLoader(None, ignore_no_initial=True).graph.nodes)
+    return frozenset(MigrationLoader(None).graph.nodes)

@@ -12,7 +12,6 @@ SHARED: Final[list[Processor]] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
-    structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.StackInfoRenderer(),
 ]
 
@@ -34,16 +33,19 @@ def configure_structlog() -> None:
 
 def logging_config(log_format: str, *, level: str = "INFO") -> dict[str, Any]:
     """The dictionary for logging.config: `console` or `json`, to standard output."""
+    stamp: list[Processor] = []  # `dev` and the platform's log put the time before each line
     renderer: Processor = structlog.dev.ConsoleRenderer(
         colors=False, exception_formatter=structlog.dev.plain_traceback, pad_event_to=0
     )
     if log_format == "json":
+        stamp = [structlog.processors.TimeStamper(fmt="iso", utc=True)]
         renderer = structlog.processors.JSONRenderer()
     formatter = {
         "()": structlog.stdlib.ProcessorFormatter,
         "foreign_pre_chain": SHARED,
         "processors": [
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            *stamp,
             structlog.processors.format_exc_info,  # to text first, so that a traceback is redacted too
             redact_event,
             renderer,
@@ -61,7 +63,7 @@ def logging_config(log_format: str, *, level: str = "INFO") -> dict[str, Any]:
             # Django and gunicorn bring handlers of their own; these lines send everything to ours instead.
             "django": {"handlers": [], "level": level, "propagate": True},
             "django.server": {"handlers": [], "level": "WARNING", "propagate": True},
-            "django.request": {"level": "ERROR"},  # django_structlog logs every answer with its status
+            "django.request": {"level": "CRITICAL"},  # django_structlog logs every answer and every exception
             "gunicorn.error": {"handlers": [], "level": level, "propagate": True},
             "gunicorn.access": {"handlers": [], "level": "WARNING", "propagate": True},
             "celery.worker.strategy": {"level": "WARNING"},  # django_structlog logs starts and ends with a request id

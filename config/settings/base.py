@@ -1,5 +1,6 @@
 """What every environment shares. Values that differ come from variables (docs/configuration.md, .env.example)."""
 
+import logging
 from pathlib import Path
 
 from config.csp import checkout_additions, pages_policy
@@ -185,4 +186,5 @@ LOG_FORMAT = env.text("LOG_FORMAT", "console")
 LOGGING = logging_config(LOG_FORMAT)
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
 DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
+DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG  # one line a request: its end
 configure_structlog()

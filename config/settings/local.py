@@ -4,7 +4,6 @@ from config.environment import celery_broker
 from config.settings.base import *  # noqa: F403
 from config.settings.base import (
     ALLOWED_HOSTS,
-    BASE_DIR,
     DATABASE_URL,
     EMAIL_URL,
     INSTALLED_APPS,
@@ -47,7 +46,7 @@ if EMAIL_URL:
     vars().update(env.email("EMAIL_URL"))
 else:
     EMAIL_BACKEND = "sandbox.mail.Backend"
-    EMAIL_FILE_PATH = BASE_DIR / "var" / "mail"
+    EMAIL_FILE_PATH = embedded.VAR / "mail"
 
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
