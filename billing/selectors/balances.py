@@ -108,8 +108,8 @@ def read_category_balances(*, customer_id: int, now: datetime) -> list[CategoryB
     return [CategoryBalance(_CATEGORIES.get(row["priority"], "other"), row["total"], row["soonest"]) for row in rows]
 
 
-# Of lapsed grants, as much stays as open holds placed before the lapse add up to. Served by soonest lapse, the holds keep
-# min over j of (backing of j + what remains of the grants that lapsed after j), which needs no loop.
+# Of lapsed grants, as much stays as open holds placed before the lapse add up to. Served by soonest lapse, they keep
+# the least over j of (backing of j + what remains of the grants that lapsed after j), which needs no loop.
 _LAPSED = """
     WITH expiring AS (
         SELECT remaining, expires_at FROM billing_creditgrant

@@ -1,0 +1,169 @@
+"""The checks of the ledger as queries: each gives (customer id, entry id, detail) of what breaks it.
+
+Keep each check independent of the code that writes: it restates a rule, in SQL. `<customers:x>` stands for the
+condition that the row's customer `x` is among those asked for.
+"""
+
+import re
+
+CHECKS = {
+    "customer_has_a_balance": """
+        SELECT c.id, NULL, 'the customer has no balance row'
+        FROM billing_billingcustomer c LEFT JOIN billing_creditbalance b ON b.customer_id = c.id
+        WHERE b.customer_id IS NULL AND <customers:c.id>
+    """,
+    "posted_is_the_sum_of_entries": """
+        SELECT b.customer_id, NULL, 'posted is ' || b.posted || ', entries add up to ' || coalesce(sum(e.amount), 0)
+        FROM billing_creditbalance b LEFT JOIN billing_ledgerentry e ON e.customer_id = b.customer_id
+        WHERE <customers:b.customer_id> GROUP BY b.customer_id HAVING b.posted <> coalesce(sum(e.amount), 0)
+    """,
+    "sequence_has_no_gap": """
+        SELECT customer_id, id, 'sequence is ' || sequence || ', entry number ' || number || ' of the customer'
+        FROM (SELECT e.id, e.customer_id, e.sequence,
+                     row_number() OVER (PARTITION BY e.customer_id ORDER BY e.sequence) AS number
+              FROM billing_ledgerentry e WHERE <customers:e.customer_id>) numbered
+        WHERE sequence <> number
+    """,
+    "last_sequence_is_the_last": """
+        SELECT b.customer_id, NULL, 'last_sequence is ' || b.last_sequence || ', entries end at '
+            || coalesce(max(e.sequence), 0)
+        FROM billing_creditbalance b LEFT JOIN billing_ledgerentry e ON e.customer_id = b.customer_id
+        WHERE <customers:b.customer_id> GROUP BY b.customer_id HAVING b.last_sequence <> coalesce(max(e.sequence), 0)
+    """,
+    "balance_after_follows_the_amounts": """
+        SELECT customer_id, id, 'balance_after is ' || balance_after || ', the entry before and the amount give ' || due
+        FROM (SELECT e.id, e.customer_id, e.balance_after, e.amount + coalesce(
+                  lag(e.balance_after) OVER (PARTITION BY e.customer_id ORDER BY e.sequence), 0) AS due
+              FROM billing_ledgerentry e WHERE <customers:e.customer_id>) followed
+        WHERE balance_after <> due
+    """,
+    "posted_is_the_last_balance_after": """
+        SELECT b.customer_id, e.id, 'posted is ' || b.posted || ', the last entry leaves ' || e.balance_after
+        FROM billing_creditbalance b
+        JOIN billing_ledgerentry e ON e.customer_id = b.customer_id AND e.sequence = b.last_sequence
+        WHERE <customers:b.customer_id> AND b.posted <> e.balance_after
+    """,
+    "held_is_the_sum_of_open_holds": """
+        SELECT b.customer_id, NULL, 'held is ' || b.held || ', open holds add up to ' || coalesce(sum(h.amount), 0)
+        FROM billing_creditbalance b
+        LEFT JOIN billing_credithold h ON h.customer_id = b.customer_id AND h.state = 'open'
+        WHERE <customers:b.customer_id> GROUP BY b.customer_id HAVING b.held <> coalesce(sum(h.amount), 0)
+    """,
+    "remaining_is_what_was_not_drawn": """
+        SELECT g.customer_id, g.entry_id, 'grant ' || g.id || ' has ' || g.remaining || ' remaining, '
+            || 'its allocations leave ' || g.amount - coalesce(sum(a.amount), 0)
+        FROM billing_creditgrant g LEFT JOIN billing_grantallocation a ON a.grant_id = g.id
+        WHERE <customers:g.customer_id> GROUP BY g.id HAVING g.remaining <> g.amount - coalesce(sum(a.amount), 0)
+    """,
+    "outgoing_is_allocated_uncovered_or_returned": """
+        SELECT e.customer_id, e.id, 'the entry took ' || -e.amount || ', allocations and its uncovered part explain '
+            || coalesce(u.amount, 0) + coalesce(a.explained, 0)
+        FROM billing_ledgerentry e
+        LEFT JOIN billing_uncoveredpart u ON u.entry_id = e.id
+        CROSS JOIN LATERAL (
+            SELECT sum(CASE WHEN grant_id IS NULL THEN 0 ELSE amount END)
+                - sum(CASE WHEN kind IN ('return', 'write_off') THEN amount ELSE 0 END) AS explained
+            FROM billing_grantallocation WHERE entry_id = e.id) a
+        WHERE <customers:e.customer_id> AND e.amount < 0
+            AND -e.amount <> coalesce(u.amount, 0) + coalesce(a.explained, 0)
+    """,
+    "returned_is_undone": """
+        SELECT e.customer_id, e.id, 'the entry gave back ' || e.amount || ', it undid ' || coalesce(a.undone, 0)
+        FROM billing_ledgerentry e
+        LEFT JOIN (SELECT a.cause_id, -sum(a.amount) AS undone
+                   FROM billing_ledgerentry e JOIN billing_grantallocation a ON a.entry_id = e.id
+                   WHERE <customers:e.customer_id> AND e.amount < 0 AND a.kind IN ('return', 'write_off')
+                   GROUP BY a.cause_id) a ON a.cause_id = e.id
+        WHERE <customers:e.customer_id> AND e.amount > 0 AND (e.kind = ANY(%(returns)s) OR e.kind = 'write_off')
+            AND e.amount <> coalesce(a.undone, 0)
+    """,
+    "moves_keep_the_sum": """
+        SELECT e.customer_id, e.id, 'moves of entry ' || e.id || ' add up to ' || sum(a.amount)
+        FROM billing_grantallocation a JOIN billing_ledgerentry e ON e.id = a.entry_id
+        WHERE a.kind = 'move' AND <customers:e.customer_id> GROUP BY e.customer_id, e.id, a.cause_id
+        HAVING sum(a.amount) <> 0
+    """,
+    "allocations_stay_with_their_customer": """
+        SELECT e.customer_id, e.id, 'allocation ' || a.id || ' joins rows of different customers'
+        FROM billing_grantallocation a JOIN billing_ledgerentry e ON e.id = a.entry_id
+        JOIN billing_ledgerentry c ON c.id = a.cause_id LEFT JOIN billing_creditgrant g ON g.id = a.grant_id
+        WHERE <customers:e.customer_id> AND (c.customer_id <> e.customer_id OR g.customer_id <> e.customer_id)
+    """,
+    "posted_is_remaining_less_uncovered": """
+        SELECT b.customer_id, NULL, 'posted is ' || b.posted || ', grants have ' || coalesce(g.remaining, 0)
+            || ' remaining, ' || coalesce(u.uncovered, 0) || ' are uncovered'
+        FROM billing_creditbalance b
+        CROSS JOIN LATERAL (SELECT sum(remaining) AS remaining FROM billing_creditgrant
+                            WHERE customer_id = b.customer_id AND is_open) g
+        CROSS JOIN LATERAL (SELECT sum(amount) AS uncovered FROM billing_uncoveredpart
+                            WHERE customer_id = b.customer_id AND is_open) u
+        WHERE <customers:b.customer_id> AND (b.posted <> coalesce(g.remaining, 0) - coalesce(u.uncovered, 0)
+            OR (coalesce(g.remaining, 0) > 0 AND coalesce(u.uncovered, 0) > 0))
+    """,
+    "uncovered_parts_are_of_outgoing_entries": """
+        SELECT u.customer_id, u.entry_id, u.amount || ' uncovered of an entry of ' || e.amount
+        FROM billing_uncoveredpart u JOIN billing_ledgerentry e ON e.id = u.entry_id
+        WHERE <customers:u.customer_id> AND (e.customer_id <> u.customer_id OR u.amount > -e.amount)
+    """,
+    "next_expiry_is_the_soonest": """
+        SELECT b.customer_id, NULL, 'next_expiry_at is ' || coalesce(b.next_expiry_at::text, 'empty')
+            || ', the soonest open grant lapses ' || coalesce(min(g.expires_at)::text, 'never')
+        FROM billing_creditbalance b LEFT JOIN billing_creditgrant g ON g.customer_id = b.customer_id AND g.is_open
+        WHERE <customers:b.customer_id> GROUP BY b.customer_id
+        HAVING b.next_expiry_at IS DISTINCT FROM min(g.expires_at)
+    """,
+    "grants_come_from_their_entries": """
+        SELECT e.customer_id, e.id, CASE WHEN g.id IS NULL THEN 'the entry brought no grant'
+            ELSE 'grant ' || g.id || ' of ' || g.amount || ' (' || g.kind || ') does not fit the entry' END
+        FROM billing_ledgerentry e LEFT JOIN billing_creditgrant g ON g.entry_id = e.id
+        WHERE <customers:e.customer_id> AND CASE WHEN e.amount > 0 AND e.kind = ANY(%(grant_kinds)s)
+            THEN g.id IS NULL OR g.amount <> e.amount OR g.customer_id <> e.customer_id OR g.kind <> e.kind
+                 OR g.payment_id IS DISTINCT FROM e.payment_id
+            ELSE g.id IS NOT NULL END
+    """,
+    "entries_have_a_reason": """
+        SELECT e.customer_id, e.id, 'the ' || e.kind || ' of ' || e.amount || ' has nothing that explains it'
+        FROM billing_ledgerentry e
+        WHERE <customers:e.customer_id> AND CASE
+            WHEN e.kind IN ('purchase', 'auto_top_up', 'refund', 'refund_reversal', 'dispute', 'dispute_reversal')
+                THEN e.payment_id IS NULL
+            WHEN e.kind IN ('usage_correction', 'correction') THEN e.corrects_id IS NULL AND e.description = ''
+            WHEN e.kind = 'adjustment' THEN e.description = ''
+            WHEN e.kind = 'expiry' THEN NOT EXISTS (SELECT 1 FROM billing_grantallocation a WHERE a.entry_id = e.id)
+            ELSE false END
+    """,
+    "settled_holds_were_charged_once": """
+        SELECT h.customer_id, max(e.id), 'hold ' || h.public_id || ' is ' || h.state || ' with '
+            || coalesce(h.settled_amount, 0) || ', its entries add up to ' || coalesce(sum(e.amount), 0)
+        FROM billing_credithold h
+        LEFT JOIN billing_ledgerentry e ON e.customer_id = h.customer_id AND e.idempotency_key = 'hold:' || h.id
+        WHERE <customers:h.customer_id> GROUP BY h.id
+        HAVING coalesce(sum(-e.amount), 0) <> coalesce(h.settled_amount, 0)
+    """,
+    "hold_entries_have_their_key": """
+        SELECT e.customer_id, e.id, 'the entry names hold ' || e.hold_id || ' but has the key ' || e.idempotency_key
+        FROM billing_ledgerentry e
+        WHERE <customers:e.customer_id> AND e.hold_id IS NOT NULL AND e.idempotency_key <> 'hold:' || e.hold_id
+    """,
+    "payments_are_within_bounds": """
+        SELECT p.customer_id, max(e.id), 'payment ' || p.public_id || ' of ' || p.credits + p.bonus_credits
+            || ' credits has ' || coalesce(sum(e.amount), 0) || ' posted'
+            || CASE WHEN p.paid_at IS NULL THEN ' and is not paid' ELSE '' END
+        FROM billing_payment p
+        LEFT JOIN billing_ledgerentry e ON e.customer_id = p.customer_id AND e.payment_id = p.id AND e.kind <> 'expiry'
+        WHERE <customers:p.customer_id> GROUP BY p.id
+        HAVING coalesce(sum(e.amount), 0) NOT BETWEEN 0 AND p.credits + p.bonus_credits
+            OR (coalesce(sum(e.amount), 0) > 0 AND p.paid_at IS NULL) OR count(e.id) <> p.posting_count
+    """,
+    "paid_payments_are_granted": """
+        SELECT p.customer_id, NULL, 'payment ' || p.public_id || ' is paid, and nothing was posted for it'
+        FROM billing_payment p
+        WHERE <customers:p.customer_id> AND p.paid_at IS NOT NULL AND p.mismatch = '' AND p.posting_count = 0
+    """,
+}
+
+
+def checks_of(*, all_customers: bool) -> dict[str, str]:
+    """The queries by name, over all customers or over those of the parameter `customers`."""
+    condition = "TRUE" if all_customers else r"\1 = ANY(%(customers)s)"
+    return {name: re.sub(r"<customers:([\w.]+)>", condition, query) for name, query in CHECKS.items()}
