@@ -9,9 +9,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from django.conf import settings
-
-from sandbox.stripe.server import PortTaken, SandboxServer, standalone_settings
+from sandbox.stripe.server import PortTaken, SandboxServer
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,7 +19,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"The Stripe sandbox does not start: {refusal}\n")
         return 2
     logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, format="%(message)s")
-    settings.configure(**standalone_settings())
     server = SandboxServer(
         host=options.host,
         port=options.port,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from wsgiref.simple_server import WSGIServer
 
+import django
 from django.conf import settings
 from django.core.servers.basehttp import WSGIRequestHandler
 
@@ -16,6 +17,15 @@ from sandbox.stripe.machine import Sandbox
 from sandbox.stripe.worker import Worker
 
 logger = logging.getLogger("sandbox.stripe")
+
+
+# What the sandbox needs of Django when no project has set anything.
+STANDALONE_SETTINGS: dict[str, Any] = {
+    "DEBUG": True,
+    "SECRET_KEY": "sandbox",
+    "USE_I18N": False,
+    "LOGGING_CONFIG": None,
+}
 
 
 class PortTaken(Exception):
@@ -82,7 +92,8 @@ class SandboxServer:
         from sandbox.stripe.handler import SandboxHandler  # Django must have settings by then
 
         if not settings.configured:
-            settings.configure(**standalone_settings())
+            settings.configure(**STANDALONE_SETTINGS)
+            django.setup()
         try:
             self._server = _Server((self._host, self._port), _RequestHandler)
         except OSError as error:
@@ -108,8 +119,3 @@ class SandboxServer:
     def reset(self) -> None:
         """Forget all objects, faults and breaches."""
         self.control.reset()
-
-
-def standalone_settings() -> dict[str, Any]:
-    """The few settings of Django that the sandbox needs when no project has set any."""
-    return {"DEBUG": True, "ALLOWED_HOSTS": ["127.0.0.1", "localhost"], "SECRET_KEY": "sandbox", "USE_TZ": True}

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -33,8 +32,6 @@ _BY_NUMBER = {card.number: card for card in TEST_CARDS}
 BANK_ACCOUNTS = {"000123456789": "the debit succeeds", "000111111113": "the debit fails later (account closed)"}
 FAILING_ACCOUNT = "000111111113"
 
-CardField = Literal["number", "expiry", "cvc"]
-
 
 @dataclass(frozen=True)
 class Card:
@@ -46,10 +43,10 @@ class Card:
     behaviour: TestCard
 
 
-def read_card(*, number: str, expiry: str, cvc: str, today: date) -> tuple[Card | None, dict[CardField, str]]:
+def read_card(*, number: str, expiry: str, cvc: str, today: date) -> tuple[Card | None, dict[str, str]]:
     """The card that somebody typed, or what is wrong with each of its fields."""
     digits = "".join(number.split()).replace("-", "")
-    errors: dict[CardField, str] = {}
+    errors: dict[str, str] = {}
     if not digits:
         errors["number"] = "Enter your card number."
     elif not (digits.isdecimal() and 12 <= len(digits) <= 19 and passes_luhn(digits)):

@@ -27,6 +27,7 @@ def create_session(call: Call) -> Resource:
         session["url"] = f"{sandbox.base_url}/c/pay/{session['id']}"
     else:
         session["client_secret"] = f"{session['id']}_secret_{random_word(40)}"
+        session["_client_secret"] = session["client_secret"]  # the page outlives the field, which goes with the end
     sandbox.store.put(session, due_at=session["expires_at"])
     return session
 

@@ -1,0 +1,1 @@
+"""The pages of the sandbox: checkout, receipts, the control page, mail."""

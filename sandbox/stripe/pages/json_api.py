@@ -1,0 +1,66 @@
+"""The levers as JSON, for tests in other processes: ``POST /sandbox/api/<name>`` with the arguments as an object."""
+
+import json
+from dataclasses import asdict, is_dataclass
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+from sandbox.stripe.control import Control
+from sandbox.stripe.errors import ApiError
+from sandbox.stripe.handler import sandbox_of
+
+LEVERS = (
+    "add_endpoint",
+    "add_fault",
+    "authenticate_session",
+    "clear_faults",
+    "delay_event",
+    "drop_event",
+    "expire_session",
+    "fail_reads",
+    "get_object",
+    "list_breaches",
+    "list_events",
+    "list_objects",
+    "pay_session",
+    "read_deliveries",
+    "release_deliveries",
+    "resend_event",
+    "reset",
+    "set_deliveries",
+    "settle_delayed",
+    "sign_event",
+)
+
+
+def api_index_view(request: HttpRequest) -> HttpResponse:
+    """The names of the levers, each with what it does."""
+    described = {name: (getattr(Control, name).__doc__ or "").strip().split("\n")[0] for name in LEVERS}
+    return JsonResponse(described)
+
+
+def lever_view(request: HttpRequest, name: str) -> HttpResponse:
+    """Pull one lever and answer with what it gave.
+
+    Only JSON is taken: a page of another site cannot send that to us without asking first, and we never allow it.
+    """
+    if name not in LEVERS:
+        return JsonResponse({"error": f"There is no {name}."}, status=404)
+    if request.method != "POST" or request.content_type != "application/json":
+        return JsonResponse({"error": "POST a JSON object."}, status=415)
+    try:
+        arguments = json.loads(request.body or b"{}")
+        positional = arguments.pop("args", [])
+        given = getattr(Control(sandbox_of(request)), name)(*positional, **arguments)
+    except (ApiError, ValueError, TypeError, AttributeError) as error:
+        return JsonResponse({"error": str(error)}, status=400)
+    return JsonResponse({"result": _plain(given)})
+
+
+def _plain(given: Any) -> Any:
+    if is_dataclass(given) and not isinstance(given, type):
+        given = asdict(given)
+    if isinstance(given, dict):
+        return {name: _plain(value) for name, value in given.items()}
+    return given.decode() if isinstance(given, bytes) else given

@@ -1,0 +1,56 @@
+"""The pages behind ``receipt_url`` and ``hosted_invoice_url``."""
+
+from datetime import UTC, datetime
+
+from django.http import Http404, HttpRequest, HttpResponse
+
+from sandbox.stripe.handler import render_page, sandbox_of
+from sandbox.stripe.pages.money import format_amount
+
+
+def receipt_view(request: HttpRequest, charge_id: str, secret: str) -> HttpResponse:
+    """The receipt of a charge."""
+    sandbox = sandbox_of(request)
+    with sandbox.work():
+        charge = sandbox.store.get(charge_id, kind="charge")
+    if charge is None or not (charge["receipt_url"] or "").endswith(f"/{secret}"):
+        raise Http404("There is no such receipt.")
+    kind = charge["payment_method_details"]["type"]
+    context = {
+        "title": "Receipt",
+        "number": charge["id"],
+        "amount": format_amount(charge["amount"], charge["currency"]),
+        "is_paid": charge["paid"],
+        "on": datetime.fromtimestamp(charge["created"], UTC),
+        "email": charge["billing_details"]["email"],
+        "paid_with": f"{kind.replace('_', ' ')} ending in {charge['payment_method_details'][kind]['last4']}",
+        "lines": [
+            {"text": charge["description"] or "Payment", "amount": format_amount(charge["amount"], charge["currency"])}
+        ],
+    }
+    return render_page("receipt.html", context)
+
+
+def invoice_view(request: HttpRequest, invoice_id: str, secret: str) -> HttpResponse:
+    """A paid invoice."""
+    sandbox = sandbox_of(request)
+    with sandbox.work():
+        invoice = sandbox.store.get(invoice_id, kind="invoice")
+    if invoice is None or not invoice["hosted_invoice_url"].endswith(f"/{secret}"):
+        raise Http404("There is no such invoice.")
+    context = {
+        "title": "Invoice",
+        "number": invoice["number"],
+        "amount": format_amount(invoice["total"], invoice["currency"]),
+        "is_paid": invoice["status"] == "paid",
+        "on": datetime.fromtimestamp(invoice["created"], UTC),
+        "email": invoice["customer_email"],
+        "lines": [
+            {
+                "text": f"{line['quantity']} × {line['description']}",
+                "amount": format_amount(line["amount"], line["currency"]),
+            }
+            for line in invoice["lines"]["data"]
+        ],
+    }
+    return render_page("receipt.html", context)
