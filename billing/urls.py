@@ -3,6 +3,8 @@
 from django.urls import path
 
 from billing.views.balance import balance_chip
+from billing.views.buy import buy, buy_custom, buy_pack
+from billing.views.checkout_return import checkout_cancelled, checkout_return, checkout_return_status
 from billing.views.home import home
 from billing.views.ledger import ledger, ledger_sums
 from billing.views.overview import overview
@@ -14,6 +16,12 @@ urlpatterns = [
     path("", home, name="home"),
     path("billing/", overview, name="overview"),
     path("billing/balance/", balance_chip, name="balance"),
+    path("billing/buy/", buy, name="buy"),
+    path("billing/buy/custom/", buy_custom, name="buy_custom"),
+    path("billing/buy/<slug:pack>/", buy_pack, name="buy_pack"),
+    path("billing/checkout/return/", checkout_return, name="checkout_return"),
+    path("billing/checkout/return/status/", checkout_return_status, name="checkout_return_status"),
+    path("billing/checkout/cancelled/", checkout_cancelled, name="checkout_cancelled"),
     path("billing/ledger/", ledger, name="ledger"),
     path("billing/ledger/sums/", ledger_sums, name="ledger_sums"),
     path("billing/payments/", payments, name="payments"),

@@ -8,3 +8,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("", include("billing.urls")),
 ]
+
+handler400 = "billing.views.errors.bad_request"
+handler403 = "billing.views.errors.forbidden"
+handler404 = "billing.views.errors.not_found"

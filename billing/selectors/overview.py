@@ -1,0 +1,77 @@
+"""What the overview and the lists show beyond the balance itself. Reads only, never locks."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+
+from django.db.models import Q, Sum
+from django.db.models.functions import TruncDate
+
+from billing.models import BillingCustomer, LedgerEntry, Payment, PaymentState
+from billing.money import ZERO
+
+# Stripe keeps a checkout open for a day; a little less, so that nobody is sent to one that is about to close.
+CHECKOUT_LIFETIME = timedelta(hours=23)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayMovement:
+    """Credits that came in and went out on one day (UTC), both as positive amounts."""
+
+    day: date
+    credits_in: Decimal
+    credits_out: Decimal
+
+
+def daily_movements(*, customer_id: int, now: datetime, days: int = 30) -> list[DayMovement]:
+    """One movement for each of the last `days` days, the oldest first and today last; days without entries are zero."""
+    today = now.astimezone(UTC).date()
+    first = today - timedelta(days=days - 1)
+    rows = (
+        LedgerEntry.objects.filter(customer_id=customer_id, occurred_at__gte=datetime.combine(first, time.min, UTC))
+        .annotate(day=TruncDate("occurred_at", tzinfo=UTC))
+        .values("day")
+        .annotate(credits_in=Sum("amount", filter=Q(amount__gt=0)), credits_out=Sum("amount", filter=Q(amount__lt=0)))
+    )
+    by_day = {
+        row["day"]: DayMovement(
+            day=row["day"], credits_in=row["credits_in"] or ZERO, credits_out=-(row["credits_out"] or ZERO)
+        )
+        for row in rows
+    }
+    calendar = (first + timedelta(days=offset) for offset in range(days))
+    return [by_day.get(day) or DayMovement(day=day, credits_in=ZERO, credits_out=ZERO) for day in calendar]
+
+
+def payments_under_way(*, customer_id: int) -> list[Payment]:
+    """Payments that were made but have not arrived, and those that staff look at; the newest first."""
+    return list(
+        Payment.objects.filter(
+            customer_id=customer_id, state__in=[PaymentState.PROCESSING, PaymentState.REVIEW]
+        ).order_by("-pk")[:5]
+    )
+
+
+def page_of_payments(*, customer_id: int, before_id: int | None, limit: int) -> tuple[list[Payment], int | None]:
+    """Up to `limit` payments, the newest first, and the id to go on from (`None` after the last page)."""
+    payments = Payment.objects.filter(customer_id=customer_id).select_related("pack").order_by("-pk")
+    if before_id is not None:
+        payments = payments.filter(pk__lt=before_id)
+    rows = list(payments[: limit + 1])
+    return rows[:limit], rows[limit - 1].pk if len(rows) > limit else None
+
+
+def is_open(payment: Payment, *, now: datetime) -> bool:
+    """Whether the payment's embedded checkout can still be taken up. A hosted one lives on Stripe's page alone."""
+    return (
+        payment.state == PaymentState.PENDING
+        and payment.ui_mode == "embedded_page"
+        and payment.checkout_session_id is not None
+        and payment.created_at > now - CHECKOUT_LIFETIME
+    )
+
+
+def find_open_payment(*, customer: BillingCustomer, public_id: str, now: datetime) -> Payment | None:
+    """The customer's payment of that reference if its checkout can still be taken up."""
+    payment = Payment.objects.filter(customer=customer, public_id=public_id).first()
+    return payment if payment is not None and is_open(payment, now=now) else None

@@ -1,0 +1,68 @@
+"""After the checkout: what became of it. These pages only read; credits come by Stripe's events."""
+
+from django.http import Http404, HttpRequest, HttpResponseBase
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from billing.models import BillingCustomer
+from billing.selectors.payments import CheckoutState, CheckoutStatus, checkout_status, failed_attempt_messages
+from billing.selectors.shop import packs_for_sale
+from billing.views.access import customer_page
+from billing.views.balance import balance_of_page
+
+# Seconds before each look at the state, a minute in all; after the last the page gives up kindly.
+POLL_SECONDS = (2, 2, 2, 2, 3, 3, 4, 5, 6, 7, 8, 8, 8)
+WAITING = (CheckoutState.OPEN, CheckoutState.BEING_CREDITED, CheckoutState.PROCESSING)
+
+
+@require_safe
+@customer_page
+def checkout_return(request: HttpRequest, customer: BillingCustomer) -> HttpResponseBase:
+    """Where Stripe sends the buyer back to: the state of the checkout, refreshed until it is final."""
+    status = _status_or_404(request, customer)
+    return render(request, "billing/checkout_return.html", _context(request, customer, status, looks=0))
+
+
+@require_safe
+@customer_page
+def checkout_return_status(request: HttpRequest, customer: BillingCustomer) -> HttpResponseBase:
+    """The part of that page that refreshes itself; a final state refreshes the balance in the header too."""
+    status = _status_or_404(request, customer)
+    looks = request.GET.get("looks", "")
+    context = _context(request, customer, status, looks=int(looks) if looks.isascii() and looks.isdigit() else 0)
+    response = render(request, "billing/includes/checkout_status.html", context)
+    if status.state not in WAITING:
+        response["HX-Trigger"] = "balance-changed"
+    return response
+
+
+@require_safe
+@customer_page
+def checkout_cancelled(request: HttpRequest, customer: BillingCustomer) -> HttpResponseBase:
+    """The buyer turned back at Stripe's page: nothing was charged."""
+    return render(request, "billing/checkout_cancelled.html", {"packs": packs_for_sale()})
+
+
+def _status_or_404(request: HttpRequest, customer: BillingCustomer) -> CheckoutStatus:
+    """The checkout named in the address; one of somebody else is as unknown as one that never was."""
+    status = checkout_status(customer=customer, session_id=request.GET.get("session_id", ""))
+    if status is None:
+        raise Http404("No checkout of this customer has that id.")
+    return status
+
+
+def _context(
+    request: HttpRequest, customer: BillingCustomer, status: CheckoutStatus, *, looks: int
+) -> dict[str, object]:
+    is_waiting = status.state in WAITING
+    failures = failed_attempt_messages(status.payment)
+    return {
+        "state": status.state.value,
+        "payment": status.payment,
+        "failure": list(failures)[-1] if failures else status.payment.refusal,
+        "balance": balance_of_page(request, customer=customer, now=timezone.now()),
+        "has_given_up": is_waiting and looks >= len(POLL_SECONDS),
+        "next_look_seconds": POLL_SECONDS[looks] if is_waiting and looks < len(POLL_SECONDS) else None,
+        "next_looks": looks + 1,
+    }
