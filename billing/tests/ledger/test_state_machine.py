@@ -1,4 +1,4 @@
-"""Random histories of one customer, on PostgreSQL and on a toy model at once; every rule is checked after every step."""
+"""Random histories of one customer, on PostgreSQL and on a toy model at once, checked after every step."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -13,7 +13,7 @@ from django.db.models import F
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from billing.errors import BillingError, BatchRefused, HoldEnded, IdempotencyConflict
+from billing.errors import BatchRefused, BillingError, HoldEnded, IdempotencyConflict
 from billing.kinds import EntryKind
 from billing.ledger.posting import BatchMode
 from billing.ledger.shapes import Posting
