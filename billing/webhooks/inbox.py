@@ -64,7 +64,7 @@ def work_off_event(*, event_id: str, gateway: StripeGateway) -> EventState | Non
 
 
 def work_off_due_events(
-    *, gateway: StripeGateway, limit: int = 1000, should_stop: Callable[[], bool] = lambda: False
+    *, gateway: StripeGateway, limit: int = 10_000, should_stop: Callable[[], bool] = lambda: False
 ) -> int:
     """Work off what is due, oldest first, until `limit` or `should_stop`; gives how many events that were."""
     count = 0

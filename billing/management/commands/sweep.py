@@ -1,0 +1,88 @@
+"""`manage.py sweep`: do whatever a lost message left undone."""
+
+import json
+import signal
+import sys
+import threading
+from argparse import ArgumentParser
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from django.core.management import BaseCommand
+from django.db import close_old_connections, connections
+from django.utils import timezone
+
+from billing.services.expiry import expire_lapsed_credits
+from billing.services.gateway import configured_gateway
+from billing.services.holds import expire_stale_holds
+from billing.services.parked_events import wake_events_known_by_now
+from billing.webhooks.inbox import find_forgotten_events, work_off_due_events
+
+DEFAULT_INTERVAL_SECONDS = 10.0
+log = structlog.get_logger(__name__)
+
+
+class Command(BaseCommand):
+    """Needs PostgreSQL only. Several at once share the work, because each chore claims what it does."""
+
+    help = (
+        "Every few seconds works off due Stripe events, expires stale holds and lapsed credits, and looks after parked "
+        "events, so that no money waits for Redis or a worker. Runs until it is stopped; SIGTERM ends it after the "
+        "step at hand. Exit code 0: stopped, or --once found everything in order; 1: with --once, a chore failed."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--once", action="store_true", help="One round, then exit.")
+        parser.add_argument(
+            "--interval", type=float, default=DEFAULT_INTERVAL_SECONDS, help="Seconds between rounds (default: 10)."
+        )
+        parser.add_argument(
+            "--json", action="store_true", help="A JSON line for each round in which something was done."
+        )
+
+    def handle(self, *, once: bool, interval: float, json: bool, **options: Any) -> None:
+        self.stopping = threading.Event()
+        if once:
+            if not self.run_round(as_json=json):
+                sys.exit(1)
+            return
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.stopping.set())
+        log.info("sweeper_started", interval_seconds=interval)
+        while not self.stopping.is_set():
+            self.run_round(as_json=json)
+            self.stopping.wait(interval)
+        log.info("sweeper_stopped")
+
+    def run_round(self, *, as_json: bool) -> bool:
+        """Each chore once; a chore that fails does not keep the others from being done."""
+        close_old_connections()
+        counts: dict[str, int] = {}
+        is_whole = True
+        for name, chore in self.chores().items():
+            if self.stopping.is_set():
+                break
+            try:
+                counts[name] = chore()
+            except Exception as error:  # the database may be restarting: the next round tries again
+                is_whole = False
+                log.error("sweep_failed", chore=name, error=f"{type(error).__name__}: {error}")
+                connections.close_all()
+        if any(counts.values()):
+            log.info("swept", **counts)
+            if as_json:
+                self.stdout.write(json.dumps(counts))
+        return is_whole
+
+    def chores(self) -> dict[str, Callable[[], int]]:
+        """What a round does, in this order: what is woken is worked off in the same round."""
+        return {
+            "events_woken": wake_events_known_by_now,
+            "events_worked_off": lambda: work_off_due_events(
+                gateway=configured_gateway(), should_stop=self.stopping.is_set
+            ),
+            "events_forgotten": lambda: find_forgotten_events(now=timezone.now()),
+            "holds_expired": lambda: expire_stale_holds(now=timezone.now()),
+            "customers_expired": lambda: expire_lapsed_credits(now=timezone.now()),
+        }
