@@ -24,6 +24,7 @@ STANDALONE_SETTINGS: dict[str, Any] = {
     "DEBUG": True,
     "SECRET_KEY": "sandbox",
     "USE_I18N": False,
+    "TIME_ZONE": "UTC",
     "LOGGING_CONFIG": None,
 }
 

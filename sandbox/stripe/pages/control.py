@@ -84,20 +84,14 @@ def act_view(request: HttpRequest) -> HttpResponse:
 def _describe(sandbox: Sandbox, found: Resource) -> dict[str, Any]:
     amount = found.get("amount_total", found.get("unit_amount", found.get("amount", found.get("total"))))
     is_money = isinstance(amount, int) and found.get("currency")
-    texts = (
-        found.get("name"),
-        found.get("email"),
-        found.get("type"),
-        found.get("url"),
-        found.get("client_reference_id"),
-    )
+    names = ("name", "email", "type", "client_reference_id")
     intent = sandbox.store.get(found.get("payment_intent") or "") if found["object"] == "checkout.session" else None
     return {
         "id": found["id"],
         "created": found.get("created"),
         "state": found.get("payment_status") if found.get("status") == "complete" else found.get("status"),
         "amount": format_amount(amount or 0, found["currency"]) if is_money else "",
-        "text": next((text for text in texts if text), ""),
+        "text": next((found[name] for name in names if found.get(name)), ""),
         "is_open_session": found["object"] == "checkout.session" and found["status"] == "open",
         "page_url": found.get("url") if found["object"] == "checkout.session" else None,
         "is_delayed": bool(intent and intent["status"] == "processing"),
