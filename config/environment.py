@@ -75,9 +75,11 @@ class Environment:
 
 def postgresql_entry(url: str) -> dict[str, Any]:
     """The DATABASES entry for an address, set up for many short statements."""
-    entry: dict[str, Any] = environ.Env.db_url_config(url)
-    if entry.get("ENGINE") != "django.db.backends.postgresql" or not entry["NAME"]:
+    if not url.startswith(("postgresql://", "postgres://")):  # before anything warns about it with the password
         raise ValueError("postgresql://user:password@host:5432/name is expected.")
+    entry: dict[str, Any] = environ.Env.db_url_config(url)
+    if not entry["NAME"]:
+        raise ValueError("The address names no database.")
     options = {"server_side_binding": True, "prepare_threshold": 1, **entry.get("OPTIONS", {})}
     return {**entry, "OPTIONS": options, "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 

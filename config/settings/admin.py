@@ -1,0 +1,81 @@
+"""How the pages of staff look and what their menu lists (django-unfold)."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse_lazy
+
+
+def _may_view(permission: str) -> Callable[[HttpRequest], bool]:
+    """Whether the member of staff may see the list, asked when the menu is drawn."""
+    return lambda request: request.user.has_perm(permission)
+
+
+def _page(title: str, icon: str, app: str, model: str) -> dict[str, Any]:
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{app}_{model}_changelist"),
+        "permission": _may_view(f"{app}.view_{model}"),
+    }
+
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Prepaid staff",
+    "SITE_HEADER": "Prepaid",
+    "SITE_SUBHEADER": "Billing",
+    "SITE_SYMBOL": "toll",
+    "SITE_URL": "/billing/",
+    "SHOW_BACK_BUTTON": True,
+    "DASHBOARD_CALLBACK": "billing.admin.dashboard.add_figures",
+    "SIDEBAR": {
+        "show_search": True,
+        "navigation": [
+            {
+                "items": [{"title": "Overview", "icon": "dashboard", "link": reverse_lazy("admin:index")}],
+            },
+            {
+                "title": "Customers",
+                "separator": True,
+                "items": [
+                    _page("Customers", "group", "billing", "billingcustomer"),
+                    _page("Balances", "account_balance_wallet", "billing", "creditbalance"),
+                    _page("Sign-up bonuses", "redeem", "billing", "signupbonus"),
+                ],
+            },
+            {
+                "title": "Ledger",
+                "separator": True,
+                "items": [
+                    _page("Entries", "receipt_long", "billing", "ledgerentry"),
+                    _page("Grants", "savings", "billing", "creditgrant"),
+                    _page("Allocations", "call_split", "billing", "grantallocation"),
+                    _page("Uncovered parts", "money_off", "billing", "uncoveredpart"),
+                    _page("Holds", "pending_actions", "billing", "credithold"),
+                ],
+            },
+            {
+                "title": "Money",
+                "separator": True,
+                "items": [
+                    _page("Payments", "payments", "billing", "payment"),
+                    _page("Credit packs", "sell", "billing", "creditpack"),
+                    _page("Stripe events", "inbox", "billing", "stripeevent"),
+                ],
+            },
+            {
+                "title": "People",
+                "separator": True,
+                "items": [
+                    _page("Users", "person", "accounts", "user"),
+                    _page("E-mail addresses", "mail", "account", "emailaddress"),
+                    _page("Second factors", "key", "mfa", "authenticator"),
+                    _page("Google logins", "link", "socialaccount", "socialaccount"),
+                    _page("Sessions", "devices", "usersessions", "usersession"),
+                    _page("Groups", "badge", "auth", "group"),
+                ],
+            },
+        ],
+    },
+}
