@@ -1,4 +1,4 @@
-"""People, for staff: users, their addresses, logins and second factors. Staff come in through the product's own door."""
+"""People, for staff: users, their addresses, logins and second factors. Staff come in by the product's own door."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ for replaced in (Group, EmailAddress, Authenticator, SocialAccount, UserSession,
         admin.site.unregister(replaced)
 
 
-class EmailAddressInline(TabularInline):
+class EmailAddressInline(TabularInline):  # type: ignore[misc]
     """The user's addresses; they are added and verified on their own page."""
 
     model = EmailAddress
@@ -87,7 +87,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
 
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
+class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
     """Sets of rights for staff."""
 
 
@@ -115,7 +115,7 @@ class NothingToEditAdmin(ModelAdmin):  # type: ignore[misc]
 
 @admin.register(Authenticator)
 class AuthenticatorAdmin(NothingToEditAdmin):
-    """Second factors. Their secrets are not shown; one that was lost can be removed, after the person was identified."""
+    """Second factors. Secrets are not shown; one that was lost can be removed, once the person is identified."""
 
     list_display = ("user", "type", "created_at", "last_used_at")
     list_filter = ("type",)

@@ -33,7 +33,7 @@ def network_of(address: str) -> str:
     return str(ip_network((parsed, prefix), strict=False))
 
 
-def keyed_hash(value: str, *, secret: str | None = None) -> str:
+def keyed_hash(value: str, *, secret: str | bytes | None = None) -> str:
     """A name for `value` that only who has `SECRET_KEY` can compute: 64 hex digits.
 
     A new `SECRET_KEY` gives other hashes. Keep the old one in `SECRET_KEY_FALLBACKS` for as long as what was stored

@@ -10,7 +10,14 @@ import pytest
 import time_machine
 from allauth.account.models import EmailAddress
 from allauth.account.signals import email_confirmed, user_signed_up
+from allauth.core.context import request_context
+from allauth.socialaccount.adapter import get_adapter
+from allauth.socialaccount.helpers import complete_social_login
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.messages.middleware import MessageMiddleware
+from django.contrib.sessions.middleware import SessionMiddleware
 from django.db import connection
+from django.http import HttpResponse
 from django.test import RequestFactory
 from django.utils import timezone
 
@@ -57,7 +64,8 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
 
 
 def posted(user: User) -> Decimal:
-    return CreditBalance.objects.get(customer__user=user).posted
+    balance: CreditBalance = CreditBalance.objects.get(customer__user=user)
+    return Decimal(balance.posted)
 
 
 @pytest.mark.django_db
@@ -162,6 +170,26 @@ def test_an_address_that_the_provider_vouches_for_brings_the_bonus_at_once() -> 
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(("vouches", "bonus"), [(True, 500), (False, 0)])
+def test_google_brings_the_bonus_where_it_vouches_for_the_address(settings: Any, *, vouches: bool, bonus: int) -> None:
+    settings.GOOGLE_CLIENT_ID = "google-client"
+    settings.SOCIALACCOUNT_PROVIDERS = {"google": {"APPS": [{"client_id": "google-client", "secret": "a-secret"}]}}
+    request = RequestFactory().post("/accounts/google/login/callback/")
+    SessionMiddleware(lambda _: HttpResponse()).process_request(request)
+    MessageMiddleware(lambda _: HttpResponse()).process_request(request)
+    request.user = AnonymousUser()
+    answer = {"sub": "4711", "email": "ada@example.com", "email_verified": vouches, "given_name": "Ada"}
+
+    with request_context(request):
+        login = get_adapter(request).get_provider(request, "google").sociallogin_from_response(request, answer)
+        complete_social_login(request, login)
+
+    user = User.objects.get(email="ada@example.com")
+    assert posted(user) == bonus
+    assert request.user.is_authenticated is vouches
+
+
+@pytest.mark.django_db
 def test_the_first_verified_address_brings_the_bonus_and_the_second_none() -> None:
     user, request = make_user("ada@example.com"), RequestFactory().get("/")
     first = EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
@@ -202,7 +230,7 @@ def test_two_verifications_at_once_give_one_bonus() -> None:
 def test_two_accounts_of_one_mailbox_at_once_give_one_bonus() -> None:
     users = [make_user(f"ada+{n}@example.com") for n in range(4)]
 
-    results = at_once(*[lambda n=n, user=user: grant(user, address=f"198.51.{n}.1") for n, user in enumerate(users)])  # type: ignore[misc]
+    results = at_once(*[lambda n=n, user=user: grant(user, address=f"198.51.{n}.1") for n, user in enumerate(users)])
 
     assert len([entry for entry in results if entry]) == 1
 
@@ -211,7 +239,7 @@ def test_two_accounts_of_one_mailbox_at_once_give_one_bonus() -> None:
 def test_four_sign_ups_of_one_network_at_once_give_three_bonuses() -> None:
     users = [make_user(f"user{n}@example.com") for n in range(4)]
 
-    results = at_once(*[lambda user=user: grant(user) for user in users])  # type: ignore[misc]
+    results = at_once(*[lambda user=user: grant(user) for user in users])
 
     assert len([entry for entry in results if entry]) == 3
     assert SignupBonus.objects.count() == 3

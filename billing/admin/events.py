@@ -1,0 +1,133 @@
+"""The inbox: every event that Stripe delivered, how far it came, and another try."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.safestring import SafeString
+
+from billing.admin.base import ReadOnlyAdmin, list_address, show_json, show_preformatted, shown
+from billing.admin.confirmations import confirmation_page
+from billing.admin.links import link_to_stripe
+from billing.admin.search import payments_for
+from billing.models import BillingCustomer, Payment, StripeEvent
+from billing.webhooks.replay import replay_event
+
+_AT_ONCE = 200
+_SHOWN = 20
+
+
+@admin.register(StripeEvent)
+class StripeEventAdmin(ReadOnlyAdmin):
+    """Events, with their body, what went wrong, and a replay."""
+
+    list_display = ("received_at", "type", "event_id", "state_shown", "object_shown", "tries", "reason", "livemode")
+    list_filter = ("state", "livemode", "type")
+    list_display_links = ("received_at", "type")
+    search_fields = ("event_id",)
+    search_help_text = "Id of an event or of any object it names, of Stripe's or ours, or an e-mail address"
+    ordering = ("-received_at",)
+    actions = ("replay",)
+    fields = (
+        "event_shown",
+        "type",
+        "state_shown",
+        "reason",
+        "tries",
+        "next_try_at",
+        "object_shown",
+        "related_ids",
+        "livemode",
+        "api_version",
+        "account",
+        "occurred_at",
+        "received_at",
+        "parked_at",
+        "done_at",
+        "traceback_shown",
+        "body_shown",
+    )
+    readonly_fields = fields
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[StripeEvent], search_term: str
+    ) -> tuple[QuerySet[StripeEvent], bool]:
+        """By any id that an event carries; for an e-mail address, by the customer's and their payments' ids."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        names = _names_of(term)
+        return queryset.filter(Q(event_id=term) | Q(object_id__in=names) | Q(related_ids__overlap=names)), False
+
+    def has_replay_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("billing.change_stripeevent"))
+
+    @admin.action(description="Replay", permissions=["replay"])
+    def replay(self, request: HttpRequest, queryset: QuerySet[StripeEvent]) -> HttpResponse | None:
+        """Ask first, then put the events back to the start of the inbox's work."""
+        events = list(queryset.order_by("received_at")[: _AT_ONCE + 1])
+        if len(events) > _AT_ONCE:
+            messages.error(request, f"Choose at most {_AT_ONCE} events, or use the command replay_stripe_events.")
+            return None
+        if "confirm" in request.POST:
+            replayed = [event for event in events if replay_event(event_id=event.event_id)]
+            for event in replayed:
+                self.log_change(request, event, "Replayed")
+            messages.success(request, f"{len(replayed)} of {len(events)} events are worked off again.")
+            return None
+        more = [f"and {len(events) - _SHOWN} more"] if len(events) > _SHOWN else []
+        return confirmation_page(
+            model_admin=self,
+            request=request,
+            title="Replay events",
+            subtitle=f"{len(events)} chosen",
+            question="They are worked off again. What was done changes nothing a second time; ignored ones stay so.",
+            button="Replay",
+            back=list_address(StripeEvent),
+            lines=[f"{event.type} · {event.event_id} · {event.state}" for event in events[:_SHOWN]] + more,
+            hidden=[("action", "replay"), ("index", "0"), *((ACTION_CHECKBOX_NAME, str(event.pk)) for event in events)],
+        )
+
+    @shown(
+        "State",
+        ordering="state",
+        label={"Pending": "info", "Done": "success", "Parked": "warning", "Ignored": "primary", "Dead": "danger"},
+    )
+    def state_shown(self, event: StripeEvent) -> str:
+        return event.get_state_display()
+
+    @shown("Object")
+    def object_shown(self, event: StripeEvent) -> SafeString | str:
+        return link_to_stripe(event.object_id)
+
+    @shown("Event")
+    def event_shown(self, event: StripeEvent) -> SafeString | str:
+        return link_to_stripe(event.event_id)
+
+    @shown("Body")
+    def body_shown(self, event: StripeEvent) -> SafeString | str:
+        return show_json(event.body)
+
+    @shown("Traceback")
+    def traceback_shown(self, event: StripeEvent) -> SafeString | str:
+        return show_preformatted(event.traceback)
+
+
+def _names_of(term: str) -> list[str]:
+    """The ids under which events may speak of what staff search for."""
+    if "@" in term:
+        customers = BillingCustomer.objects.filter(user__email__icontains=term)[:_AT_ONCE]
+        payments = Payment.objects.filter(customer__in=[customer.pk for customer in customers])[:_AT_ONCE]
+        stripe_ids = [customer.stripe_customer_id for customer in customers if customer.stripe_customer_id]
+        return [*stripe_ids, *_names_of_payments(payments)]
+    payments = Payment.objects.filter(pk__in=[payment_id for payment_id, _ in payments_for(term)])
+    return [term, *_names_of_payments(payments)]
+
+
+def _names_of_payments(payments: Any) -> list[str]:
+    names = ((each.public_id, each.checkout_session_id, each.payment_intent_id, each.charge_id) for each in payments)
+    return [name for group in names for name in group if name]

@@ -1,0 +1,116 @@
+"""Credit packs: what is for sale, edited by staff."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from billing.admin.base import page_action, show_credits, show_money, shown
+from billing.admin.confirmations import confirmation_page
+from billing.admin.links import link_to_stripe
+from billing.errors import BillingError
+from billing.models import CreditPack
+from billing.services.gateway import configured_gateway
+from billing.services.price_adoption import adopt_pack_price
+
+
+class PriceForm(forms.Form):
+    """Which price of Stripe's."""
+
+    price_id = forms.CharField(
+        label="Price id at Stripe",
+        max_length=255,
+        strip=True,
+        widget=UnfoldAdminTextInputWidget({"placeholder": "price_…", "autocomplete": "off"}),
+        help_text="An active one-time price of exactly this pack's amount and currency.",
+    )
+
+
+@admin.register(CreditPack)
+class CreditPackAdmin(ModelAdmin):  # type: ignore[misc]
+    """Packs, in the order of the buy page. A pack that was sold keeps its address and cannot be deleted."""
+
+    list_display = ("name", "slug", "credits_shown", "price_shown", "is_active", "position", "stripe_shown")
+    list_filter = ("is_active", "currency")
+    list_editable = ("position", "is_active")
+    search_fields = ("slug", "name", "stripe_price_id", "stripe_product_id")
+    search_help_text = "Name, slug, or a price's or product's id at Stripe"
+    prepopulated_fields = {"slug": ("name",)}
+    readonly_fields = ("stripe_shown", "product_shown")
+    actions_detail = ("adopt_price",)
+    fieldsets = (
+        (None, {"fields": ("name", "slug", "description", "is_active", "position")}),
+        ("What it brings", {"fields": ("credits", "bonus_credits", "lifetime_days")}),
+        ("What it costs", {"fields": ("price_minor", "currency")}),
+        (
+            "At Stripe",
+            {
+                "fields": ("stripe_shown", "product_shown"),
+                "description": "Made by sync_stripe_catalog, or adopted with the button above.",
+            },
+        ),
+    )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: CreditPack | None = None) -> tuple[str, ...]:
+        is_sold = obj is not None and obj.payments.exists()
+        return (*self.readonly_fields, "slug") if is_sold else self.readonly_fields
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: CreditPack | None = None) -> dict[str, Any]:
+        return {} if obj else self.prepopulated_fields
+
+    @page_action("Adopt a Stripe price", url_path="adopt-price", permissions=["change"])
+    def adopt_price(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask for the price's id; it is taken only when Stripe says that it costs what the pack costs."""
+        pack: CreditPack | None = self.get_object(request, object_id)
+        if pack is None:
+            raise Http404
+        if not self.has_change_permission(request, pack):
+            raise PermissionDenied
+        form = PriceForm(request.POST) if request.method == "POST" else PriceForm()
+        back = reverse("admin:billing_creditpack_change", args=[pack.pk])
+        if request.method == "POST" and form.is_valid():
+            price_id = form.cleaned_data["price_id"]
+            try:
+                adopt_pack_price(pack=pack, price_id=price_id, gateway=configured_gateway())
+            except BillingError as refusal:
+                form.add_error("price_id", str(refusal))
+            else:
+                self.log_change(request, pack, f"Adopted the Stripe price {price_id}")
+                messages.success(request, f"{pack} is sold by {price_id} from now on.")
+                return redirect(back)
+        return confirmation_page(
+            model_admin=self,
+            request=request,
+            title="Adopt a Stripe price",
+            subtitle=str(pack),
+            question=f"{pack} costs {show_money(pack.price_minor, pack.currency)}. Stripe is asked about the price.",
+            button="Check and adopt",
+            back=back,
+            form=form,
+        )
+
+    @shown("Credits", ordering="credits")
+    def credits_shown(self, pack: CreditPack) -> str:
+        bonus = f" + {show_credits(pack.bonus_credits)}" if pack.bonus_credits else ""
+        return show_credits(pack.credits) + bonus
+
+    @shown("Price", ordering="price_minor")
+    def price_shown(self, pack: CreditPack) -> str:
+        return show_money(pack.price_minor, pack.currency)
+
+    @shown("Stripe price")
+    def stripe_shown(self, pack: CreditPack) -> SafeString | str:
+        return link_to_stripe(pack.stripe_price_id)
+
+    @shown("Stripe product")
+    def product_shown(self, pack: CreditPack) -> SafeString | str:
+        return link_to_stripe(pack.stripe_product_id)

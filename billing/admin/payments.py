@@ -1,0 +1,154 @@
+"""Payments and sign-up bonuses, to look at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from billing.admin.base import ReadOnlyInline, show_credits, show_money, show_preformatted, shown
+from billing.admin.ledger import OfCustomerAdmin
+from billing.admin.links import link_to_stripe
+from billing.models import LedgerEntry, Payment, PaymentState, SignupBonus
+
+_STATE_COLOURS = {
+    "Pending": "info",
+    "Processing": "info",
+    "Failed": "danger",
+    "Expired": "warning",
+    "Paid": "success",
+    "Under review": "danger",
+}
+
+
+class PaymentStateFilter(admin.SimpleListFilter):
+    """By state. The column is computed by the database, so its choices have to be told."""
+
+    title, parameter_name = "state", "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(state.value, state.label) for state in PaymentState]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Payment]) -> QuerySet[Payment]:
+        return queryset.filter(state=self.value()) if self.value() else queryset
+
+
+class EntryInline(ReadOnlyInline):
+    """The entries of a payment."""
+
+    model = LedgerEntry
+    fk_name = "payment"
+    show_change_link = True
+    fields = readonly_fields = ("created_at", "kind", "amount", "balance_after", "idempotency_key")
+    ordering = ("sequence",)
+
+
+@admin.register(Payment)
+class PaymentAdmin(OfCustomerAdmin):
+    """Attempts to pay, and what Stripe told us about each."""
+
+    list_display = (
+        "created_at",
+        "public_id",
+        "customer_shown",
+        "description",
+        "price_shown",
+        "state_shown",
+        "session_shown",
+    )
+    list_filter = (PaymentStateFilter, "kind", "currency")
+    list_display_links = ("created_at", "public_id")
+    ordering = ("-created_at", "-pk")
+    customer_path = "customer"
+    payment_path = "pk"
+    inlines = (EntryInline,)
+    readonly_fields = (
+        "customer_shown",
+        "state_shown",
+        "price_shown",
+        "paid_shown",
+        "credits_shown",
+        "session_shown",
+        "intent_shown",
+        "charge_shown",
+        "invoice_shown",
+        "attempts_shown",
+    )
+    fieldsets = (
+        (None, {"fields": ("public_id", "customer_shown", "state_shown", "mismatch", "description", "created_at")}),
+        (
+            "Offered",
+            {"fields": ("kind", "pack", "credits_shown", "price_shown", "lifetime_days", "stripe_price_id", "ui_mode")},
+        ),
+        ("At Stripe", {"fields": ("session_shown", "intent_shown", "charge_shown", "invoice_shown", "receipt_url")}),
+        (
+            "Facts",
+            {
+                "fields": (
+                    "paid_at",
+                    "paid_shown",
+                    "paid_subtotal_minor",
+                    "paid_tax_minor",
+                    "completed_at",
+                    "failed_at",
+                    "expired_at",
+                    "attempts_shown",
+                    "refused_at",
+                    "refusal",
+                    "posting_count",
+                )
+            },
+        ),
+        ("Keys", {"fields": ("form_key", "stripe_idempotency_key", "network_hash")}),
+    )
+
+    @shown("State", ordering="state", label=_STATE_COLOURS)
+    def state_shown(self, payment: Payment) -> str:
+        return PaymentState(payment.state).label
+
+    @shown("Price", ordering="amount_minor")
+    def price_shown(self, payment: Payment) -> str:
+        return show_money(payment.amount_minor, payment.currency)
+
+    @shown("Paid")
+    def paid_shown(self, payment: Payment) -> str:
+        return show_money(payment.paid_amount_minor, payment.paid_currency)
+
+    @shown("Credits")
+    def credits_shown(self, payment: Payment) -> str:
+        bonus = f" + {show_credits(payment.bonus_credits)} bonus" if payment.bonus_credits else ""
+        return show_credits(payment.credits) + bonus
+
+    @shown("Checkout session")
+    def session_shown(self, payment: Payment) -> SafeString | str:
+        return link_to_stripe(payment.checkout_session_id)
+
+    @shown("Payment intent")
+    def intent_shown(self, payment: Payment) -> SafeString | str:
+        return link_to_stripe(payment.payment_intent_id)
+
+    @shown("Charge")
+    def charge_shown(self, payment: Payment) -> SafeString | str:
+        return link_to_stripe(payment.charge_id)
+
+    @shown("Invoice")
+    def invoice_shown(self, payment: Payment) -> SafeString | str:
+        return link_to_stripe(payment.invoice_id)
+
+    @shown("Failed attempts")
+    def attempts_shown(self, payment: Payment) -> SafeString | str:
+        attempts = [f"{charge}: {facts}" for charge, facts in payment.failed_attempts.items()]
+        return show_preformatted("\n".join(attempts))
+
+
+@admin.register(SignupBonus)
+class SignupBonusAdmin(OfCustomerAdmin):
+    """Who has had the sign-up bonus; mailboxes and networks are keyed hashes."""
+
+    list_display = ("granted_on", "customer_shown", "address_hash", "network_hash")
+    ordering = ("-pk",)
+    own_names = ("address_hash", "network_hash")
+    fields = readonly_fields = ("customer_shown", "granted_on", "address_hash", "network_hash")
