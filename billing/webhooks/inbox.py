@@ -35,7 +35,7 @@ def store_event(*, event: EventEnvelope, body: bytes) -> EventState:
     distrust = _find_distrust(event)
     state = EventState.IGNORED if distrust else EventState.PENDING
     if distrust:
-        log.error("stripe_event_ignored", alarm=True, event=event.id, type=event.type, reason=distrust)
+        log.error("stripe_event_ignored", alarm=True, stripe_event=event.id, type=event.type, reason=distrust)
     StripeEvent.objects.bulk_create(
         [
             StripeEvent(
@@ -85,7 +85,7 @@ def find_forgotten_events(*, now: datetime, limit: int = 100) -> int:
     count = 0
     for event in parked.order_by("parked_at")[:limit]:
         count += parked.filter(pk=event.pk).update(state=EventState.DEAD, reason=reason)
-        log.error("stripe_event_unmatched", alarm=True, event=event.event_id, type=event.type)
+        log.error("stripe_event_unmatched", alarm=True, stripe_event=event.event_id, type=event.type)
     return count
 
 
@@ -158,14 +158,16 @@ def _record_failure(*, claimed: StripeEvent, error: Exception) -> EventState | N
         if event.tries >= conf.webhook_max_tries():
             _bury(event=event, reason=f"{type(error).__name__}: {error}".replace("\x00", ""))
         else:
-            log.warning("stripe_event_failed", event=event.event_id, tries=event.tries, error=type(error).__name__)
+            log.warning(
+                "stripe_event_failed", stripe_event=event.event_id, tries=event.tries, error=type(error).__name__
+            )
         event.save(update_fields=["state", "reason", "traceback", "next_try_at"])
     return EventState(event.state)
 
 
 def _bury(*, event: StripeEvent, reason: str) -> None:
     event.state, event.reason = EventState.DEAD, reason[:300]
-    log.error("stripe_event_dead", alarm=True, event=event.event_id, type=event.type, reason=event.reason)
+    log.error("stripe_event_dead", alarm=True, stripe_event=event.event_id, type=event.type, reason=event.reason)
 
 
 def _back_off(*, tries: int) -> timedelta:
