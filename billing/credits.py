@@ -26,7 +26,7 @@ from django.utils import timezone
 from accounts.models import User
 from billing.errors import InsufficientCredits, InvalidRequest
 from billing.kinds import CALLER_KEY_PREFIX, GRANT_PRIORITIES, EntryKind
-from billing.models import CreditHold, LedgerEntry
+from billing.models import BillingCustomer, CreditHold, LedgerEntry
 from billing.money import parse_positive_credits
 from billing.selectors.balances import Balance, read_balance
 from billing.services.customers import ensure_customer
@@ -218,7 +218,10 @@ def require_credits(amount: Decimal | int | str) -> Callable[..., Callable[..., 
 
 
 def _customer_id(user: User) -> int:
-    return ensure_customer(user=user).pk
+    try:
+        return user.billing_customer.pk  # remembered on the user: one query per request at most
+    except BillingCustomer.DoesNotExist:
+        return ensure_customer(user=user).pk
 
 
 def _caller_key(idempotency_key: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from django.db import connection
 
 from billing.ledger.shapes import Account
+from billing.ledger.writing_one_debit import is_one_debit, write_one_debit
 
 EntryIds = dict[tuple[int, int], int]
 """The id of each new entry by (customer id, sequence)."""
@@ -81,6 +82,9 @@ _ALLOCATIONS = """allocations AS (
 
 def write_plan(*, accounts: Iterable[Account], now: datetime) -> EntryIds:
     """Write what was planned on locked accounts; gives the ids of the new entries."""
+    accounts = list(accounts)
+    if len(accounts) == 1 and is_one_debit(accounts[0]):
+        return write_one_debit(account=accounts[0], now=now)
     rows = _rows(accounts=accounts, now=now)
     parts = tuple(name for name, part_rows in rows.items() if part_rows)
     if not parts:
