@@ -1,9 +1,12 @@
 """Amounts, words and times as pages show them."""
 
-from datetime import datetime
-from decimal import Decimal
+from datetime import UTC, datetime
+from decimal import ROUND_DOWN, Decimal
 
 from django import template
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -52,6 +55,15 @@ def credits(amount: Decimal) -> str:
 
 
 @register.filter
+def short_credits(amount: Decimal) -> str:
+    """"1,000.51": two places, the rest cut off, for where a glance is enough; "<0.01" for what is not nothing."""
+    shown = amount.quantize(Decimal("0.01"), rounding=ROUND_DOWN)
+    if not shown and amount > 0:
+        return "<0.01"
+    return format_credits(shown)
+
+
+@register.filter
 def signed_credits(amount: Decimal) -> str:
     """ "+500" or "−12.5"."""
     return format_credits(amount, signed=True)
@@ -85,12 +97,20 @@ def kind_label(kind: str) -> str:
 
 
 @register.filter
+def state_label(state: str) -> str:
+    """"Under review" for `review`."""
+    return str(PaymentState(state).label)
+
+
+@register.filter
 def state_badge(state: str) -> str:
     """The badge's class for a payment's state; the word stands beside it."""
     return STATE_BADGES[PaymentState(state)]
 
 
-@register.inclusion_tag("billing/includes/moment.html")
-def moment(at: datetime, style: str = "datetime") -> dict[str, object]:
-    """A `<time>` in UTC that scripts turn into the reader's own zone; `style` is `datetime` or `date`."""
-    return {"at": at, "style": style}
+@register.simple_tag
+def moment(at: datetime, style: str = "datetime") -> SafeString:
+    """A `<time>` in UTC that a script turns into the reader's own zone; `style` is `datetime` or `date`."""
+    utc = at.astimezone(UTC)
+    text = date_format(utc, "j M Y") if style == "date" else f"{date_format(utc, 'j M Y, H:i')} UTC"
+    return format_html('<time datetime="{}" data-local="{}">{}</time>', utc.isoformat(timespec="seconds"), style, text)

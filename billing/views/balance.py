@@ -8,8 +8,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from billing.models import BillingCustomer
-from billing.money import format_credits
 from billing.selectors.balances import Balance, read_balance
+from billing.templatetags.billing_format import short_credits
 from billing.views.access import customer_page
 
 
@@ -27,6 +27,6 @@ def balance_of_page(request: HttpRequest, *, customer: BillingCustomer, now: dat
 def balance_chip(request: HttpRequest, customer: BillingCustomer) -> HttpResponseBase:
     """The header's balance; 204 while it is what the page already shows, so that nothing is read aloud again."""
     balance = balance_of_page(request, customer=customer, now=timezone.now())
-    if request.GET.get("shown") == format_credits(balance.available):
+    if request.GET.get("shown") == short_credits(balance.available):
         return HttpResponse(status=204)
     return render(request, "billing/includes/balance_chip.html", {"balance": balance})

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from billing.selectors.overview import DayMovement
 
-WIDTH, HEIGHT, PLOT_TOP, PLOT_BOTTOM = 720, 200, 10, 176
+WIDTH, HEIGHT, MARGIN = 720, 180, 2
 BAR_GAP = 4
 
 
@@ -30,7 +30,6 @@ class MovementChart:
     axis_y: float
     width: int = WIDTH
     height: int = HEIGHT
-    label_y: int = HEIGHT - 6
 
     @property
     def first(self) -> DayMovement:
@@ -47,8 +46,8 @@ def draw_movements(movements: Sequence[DayMovement]) -> MovementChart | None:
     most_out = max((movement.credits_out for movement in movements), default=Decimal(0))
     if not most_in + most_out:
         return None
-    scale = (PLOT_BOTTOM - PLOT_TOP) / float(most_in + most_out)
-    axis_y = round(PLOT_TOP + float(most_in) * scale, 1)
+    scale = (HEIGHT - 2 * MARGIN) / float(most_in + most_out)
+    axis_y = round(MARGIN + float(most_in) * scale, 1)
     step = WIDTH / len(movements)
     bars = [
         Bar(

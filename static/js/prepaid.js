@@ -30,6 +30,11 @@
     }
   });
 
+  // Whoever comes back to a page sees what they have now.
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) document.body.dispatchEvent(new Event("balance-changed"));
+  });
+
   // The server is the judge of a custom amount; this only says beforehand what it will answer.
   const previewAmount = (form) => {
     const input = form.querySelector("input[name=amount]");
