@@ -44,6 +44,11 @@ def site_url() -> str:
     return str(settings.SITE_URL).rstrip("/")
 
 
+def local_mail_url() -> str:
+    """Where a local installation shows the mails that it does not send; empty elsewhere."""
+    return str(settings.LOCAL_MAIL_URL)
+
+
 def stripe_secret_key() -> str:
     return str(settings.STRIPE_SECRET_KEY)
 

@@ -98,6 +98,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- Mail
 EMAIL_URL = env.text("EMAIL_URL")
 EMAIL_TIMEOUT = 10
+EMAIL_FILE_PATH: Path | None = None  # where development keeps its mail
+LOCAL_MAIL_URL = ""  # where a local installation shows the mails that it does not send
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Prepaid <prepaid@localhost>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
@@ -119,6 +121,7 @@ CHECKOUT_SESSIONS_PER_MINUTE = env.integer("CHECKOUT_SESSIONS_PER_MINUTE", defau
 STRIPE_SECRET_KEY = env.text("STRIPE_SECRET_KEY")
 STRIPE_PUBLISHABLE_KEY = env.text("STRIPE_PUBLISHABLE_KEY")
 STRIPE_WEBHOOK_SECRET = env.words("STRIPE_WEBHOOK_SECRET")
+STRIPE_STAND_IN_IS_WANTED = False  # development turns it on when no other Stripe is named
 STRIPE_API_BASE = env.text("STRIPE_API_BASE", "https://api.stripe.com")
 STRIPE_JS_URL = env.text("STRIPE_JS_URL", "https://js.stripe.com/endive/stripe.js")
 STRIPE_BILLING_ENABLED = env.flag("STRIPE_BILLING_ENABLED", default=True)

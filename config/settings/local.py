@@ -1,5 +1,6 @@
 """Development: embedded PostgreSQL and Valkey, and the Stripe stand-in, unless variables name others."""
 
+from config.csp import checkout_additions
 from config.environment import celery_broker
 from config.settings.base import *  # noqa: F403
 from config.settings.base import (
@@ -15,7 +16,6 @@ from config.settings.base import (
     STRIPE_PUBLISHABLE_KEY,
     STRIPE_SECRET_KEY,
     STRIPE_WEBHOOK_SECRET,
-    checkout_additions,
     env,
 )
 from config.storage import redis_cache
@@ -47,6 +47,7 @@ if EMAIL_URL:
 else:
     EMAIL_BACKEND = "sandbox.mail.Backend"
     EMAIL_FILE_PATH = embedded.VAR / "mail"
+    LOCAL_MAIL_URL = f"{STRIPE_API_BASE}/sandbox/mail/" if STRIPE_STAND_IN_IS_WANTED else ""
 
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
