@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from django.conf import settings
@@ -61,12 +62,14 @@ def test_production_names_each_missing_variable(name: str) -> None:
         ["manage.py", "showmigrations"],
         ["-c", "import config.wsgi"],
         ["-m", "celery", "-A", "config", "worker", "-c", "1"],
-        ["-m", "celery", "-A", "config", "beat", "-s", os.devnull],
+        ["-m", "celery", "-A", "config", "beat", "-s", "FOLDER/schedule"],
         ["-m", "gunicorn", "--config", "config/gunicorn.py", "--bind", "127.0.0.1:0"],
     ],
     ids=["command", "wsgi", "worker", "beat", "gunicorn"],
 )
-def test_nothing_starts_on_a_wrong_configuration(command: list[str]) -> None:
+def test_nothing_starts_on_a_wrong_configuration(command: list[str], tmp_path: Path) -> None:
+    command = [part.replace("FOLDER", str(tmp_path)) for part in command]
+
     result = run(*command, variables={**WRONG, "BIND": "127.0.0.1:0"})
 
     assert result.returncode != 0
