@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import structlog
 from django.db import connection, transaction
 from django.utils import timezone
@@ -21,8 +23,10 @@ BONUSES_PER_NETWORK_AND_DAY = 3
 log = structlog.get_logger(__name__)
 
 
-def grant_signup_bonus(*, user: User, verified_email: str, client_address: str) -> LedgerEntry | None:
-    """The bonus entry for a user whose first address was just verified, or None where none is due.
+def grant_signup_bonus(
+    *, user: User, verified_email: str, client_address: str, verified_at: datetime | None = None
+) -> LedgerEntry | None:
+    """The bonus entry for a user whose first address was verified (by default just now), or None where none is due.
 
     Refused, with a log line, when the mailbox or the customer has had it or the caller's network has had three today
     (UTC). Only keyed hashes of mailbox and network are kept, and they stay when the account is erased.
@@ -52,6 +56,7 @@ def grant_signup_bonus(*, user: User, verified_email: str, client_address: str) 
             amount=amount,
             key="bonus:signup",
             description="Welcome bonus",
+            occurred_at=verified_at,
         )
         return post_entries(postings=[posting])[0].entry
 

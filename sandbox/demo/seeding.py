@@ -1,0 +1,81 @@
+"""The whole demo in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.conf import settings
+from django.utils import timezone
+
+from accounts.models import User
+from billing.errors import BillingError
+from billing.models import BillingCustomer, LedgerEntry
+from billing.services.catalog import sync_catalog
+from billing.services.customers import ensure_customer
+from billing.services.gateway import configured_gateway
+from sandbox.demo.accounts import DEMO_ACCOUNTS, OWNER
+from sandbox.demo.history import seed_past, seed_running_work
+from sandbox.demo.packs import BOUGHT_BY_OWNER, ensure_packs
+from sandbox.demo.people import ensure_account
+from sandbox.demo.purchase import buy_as_owner, stand_in_of_our_own
+from sandbox.embedded import VAR
+from sandbox.stripe.server import SandboxServer
+
+
+@dataclass(slots=True)
+class Seeded:
+    """What there is after a seeding; `notes` tell what could not be done and why."""
+
+    accounts: list[str] = field(default_factory=list)
+    packs: list[str] = field(default_factory=list)
+    entries: int = 0
+    catalog_changes: int = 0
+    has_bought: bool = False
+    notes: list[str] = field(default_factory=list)
+
+
+def seed_everything(*, now: datetime | None = None, stand_in: SandboxServer | None = None) -> Seeded:
+    """Accounts, packs, the catalog at Stripe, and the owner's history. Safe to run again: nothing is made twice.
+
+    A `stand_in` given by the caller is used instead of one of our own.
+    """
+    now = now or timezone.now()
+    seeded = Seeded()
+    users: dict[str, User] = {account.email: ensure_account(account) for account in DEMO_ACCOUNTS}
+    seeded.accounts = sorted(users)
+    seeded.packs = [pack.slug for pack in ensure_packs()]
+    owner = users[OWNER.email]
+    customer = ensure_customer(user=owner)
+    seed_past(user=owner, customer=customer, now=now)
+    with nullcontext(stand_in) if stand_in else _stand_in() as server:
+        _seed_stripe(customer=customer, stand_in=server, seeded=seeded)
+    seed_running_work(customer=customer)
+    seeded.entries = LedgerEntry.objects.filter(customer=customer).count()
+    return seeded
+
+
+@contextmanager
+def _stand_in() -> Iterator[SandboxServer | None]:
+    """The stand-in for Stripe where it is wanted and not running yet (it starts after the seeding)."""
+    if not getattr(settings, "STRIPE_STAND_IN_IS_WANTED", False):
+        yield None
+        return
+    with stand_in_of_our_own(state=VAR / "sandbox.sqlite3") as server:
+        yield server
+
+
+def _seed_stripe(*, customer: BillingCustomer, stand_in: SandboxServer | None, seeded: Seeded) -> None:
+    """Products and prices wherever Stripe is; a purchase only at a stand-in, where no money moves."""
+    gateway = configured_gateway()
+    try:
+        changes = list(sync_catalog(gateway=gateway))
+        seeded.catalog_changes = len(changes)
+        seeded.notes += [f"{change.pack}: {change.detail}" for change in changes if change.action == "refused"]
+        if stand_in is not None:
+            payment = buy_as_owner(customer=customer, pack=BOUGHT_BY_OWNER, stand_in=stand_in, gateway=gateway)
+            seeded.has_bought = payment.paid_at is not None
+    except BillingError as error:
+        seeded.notes.append(f"Stripe's part was left out: {error}")
