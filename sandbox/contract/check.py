@@ -117,7 +117,7 @@ class Contract:
                 problems.append(Problem(f"Invalid boolean: {value}", at, "parameter_invalid_boolean"))
             case "string" if not isinstance(value, str):
                 problems.append(Problem(f"Invalid string: {value}", at, "parameter_invalid_string"))
-            case "string" if schema.get("enum") and value not in schema["enum"]:
+            case "string" if value not in schema.get("enum", [value]) and not _is_any_text(schema):
                 known = ", ".join(map(str, schema["enum"][:12]))
                 problems.append(Problem(f"Invalid {at}: must be one of {known}", at))
         return value
@@ -205,6 +205,11 @@ class Contract:
         if value.get("deleted") is not True:  # what is deleted keeps its id and nothing else
             missing = [name for name in schema.get("required", []) if name not in value]
             breaches += [f"{at}.{name}: is missing" for name in missing]
+
+
+def _is_any_text(schema: Schema) -> bool:
+    """Whether an enum only says that an empty string unsets what else may be any text."""
+    return schema.get("enum") == [""] and bool(schema.get("x-open-enum"))
 
 
 @cache

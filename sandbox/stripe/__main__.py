@@ -18,7 +18,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if refusal := find_refusal(dict(os.environ)):
         sys.stderr.write(f"The Stripe sandbox does not start: {refusal}\n")
         return 2
-    logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, format="%(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.getLogger("sandbox.stripe").setLevel(logging.DEBUG if options.verbose else logging.WARNING)
     server = SandboxServer(
         host=options.host,
         port=options.port,

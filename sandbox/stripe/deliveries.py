@@ -59,7 +59,7 @@ def plan_deliveries(sandbox: Sandbox, *, event: Resource, endpoint: Resource) ->
     """Plan what one endpoint gets of one event, as the switch says."""
     switch = read_switch(sandbox)
     state = {"deliver": "pending", "collect": "held", "drop": "dropped"}[switch.mode]
-    due_at = time.time() + switch.delay_seconds + (_REORDER_SECONDS if switch.reorder else 0)
+    due_at = sandbox.step_at + switch.delay_seconds + (_REORDER_SECONDS if switch.reorder else 0)
     for _ in range(switch.copies):
         delivery: Resource = {
             "id": new_id("dlv"),

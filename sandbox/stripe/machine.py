@@ -43,6 +43,7 @@ class Sandbox:
         self.form_token = secrets.token_urlsafe(24)
         self.wake_worker: Callable[[], None] = lambda: None
         self.cause = Cause()
+        self.step_at = 0.0  # when the step under way began: what happens in one step happens at one time
         self._in_flight: set[str] = set()
         self._in_flight_lock = threading.Lock()
 
@@ -55,6 +56,7 @@ class Sandbox:
         """Do the work inside as one step; its events name ``cause``, and leave when the step is done."""
         with self.store.unit():
             outer, self.cause = self.cause, cause or self.cause
+            self.step_at = time.time()
             try:
                 yield
             finally:

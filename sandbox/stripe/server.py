@@ -53,7 +53,7 @@ class _RequestHandler(WSGIRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """One line for each request, on the sandbox's own logger."""
-        logger.info(format, *args)
+        logger.debug(format, *args)
 
 
 class SandboxServer:

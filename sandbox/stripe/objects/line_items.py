@@ -36,8 +36,6 @@ def apply_discount(items: list[Resource], *, percent_off: int) -> list[Resource]
 
 def _build_line_item(sandbox: Sandbox, line: dict[str, Any], at: str) -> Resource:
     price = _price_of(sandbox, line, at)
-    if not price["active"]:
-        raise ApiError("The price specified is inactive. This field only accepts active prices.", param=f"{at}[price]")
     if price["type"] != "one_time":
         message = "You specified `payment` mode but passed a recurring price."
         raise ApiError(message, param=f"{at}[price]")
@@ -66,12 +64,16 @@ def _price_of(sandbox: Sandbox, line: dict[str, Any], at: str) -> Resource:
     if ("price" in line) == ("price_data" in line):
         raise ApiError("You must specify either `price` or `price_data`, and not both.", param=at)
     if "price" in line:
-        return sandbox.require("price", line["price"], param=f"{at}[price]")
+        price = sandbox.require("price", line["price"], param=f"{at}[price]")
+        if not price["active"]:
+            message = "The price specified is inactive. This field only accepts active prices."
+            raise ApiError(message, param=f"{at}[price]")
+        return price
     described = dict(line["price_data"])
     if product_params := described.get("product_data"):
         described["product"] = new_product(sandbox, params=product_params)["id"]
     if "product" not in described:
         raise ApiError("You must specify either `product` or `product_data`.", param=f"{at}[price_data]")
-    price = build_price(sandbox, params=described)
-    sandbox.store.put({**price, "active": False})  # it can be read, and never be bought again
+    price = {**build_price(sandbox, params=described), "active": False}  # it can be read, and never be bought again
+    sandbox.store.put(price)
     return price
