@@ -56,9 +56,9 @@ class ForgivingRedisCache(RedisCache):
     def delete_many(self, *args: Any, **kwargs: Any) -> None:
         self._either(super().delete_many, self._own_memory.delete_many, *args, **kwargs)
 
-    def clear(self) -> bool:
+    def clear(self) -> None:
         self._own_memory.clear()
-        return bool(self._either(super().clear, bool))
+        self._either(super().clear, bool)
 
     def _either(self, redis: Callable[..., Any], own: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         if time.monotonic() >= _paused_until.get(self._server, 0):

@@ -3,11 +3,11 @@
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from csp.constants import NONCE, NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
+from csp.constants import NONCE, NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE, Nonce
 from csp.middleware import CSPMiddleware, PolicyParts
 from django.http import HttpRequest, HttpResponseBase
 
-Policy = dict[str, list[str]]
+Policy = dict[str, list[str | Nonce]]
 
 PAGES: Final[Policy] = {
     "default-src": [NONE],
@@ -26,7 +26,11 @@ PAGES: Final[Policy] = {
 ADMIN: Final[Policy] = {**PAGES, "script-src": [SELF, UNSAFE_EVAL], "style-src": [SELF, UNSAFE_INLINE]}
 ADMIN_PREFIX: Final = "/admin/"
 
-STRIPE_SCRIPTS: Final = ["https://js.stripe.com", "https://*.js.stripe.com", "https://checkout.stripe.com"]
+STRIPE_SCRIPTS: Final[list[str | Nonce]] = [
+    "https://js.stripe.com",
+    "https://*.js.stripe.com",
+    "https://checkout.stripe.com",
+]
 
 
 def pages_policy(*, google_login: bool) -> Policy:
@@ -39,9 +43,8 @@ def checkout_additions(*, js_url: str, api_base: str) -> Policy:
 
     The hosts are those of Stripe's security guide for Stripe.js and Checkout.
     """
-    stand_in = sorted(
-        {origin_of(url) for url in (js_url, api_base)} - {"https://js.stripe.com", "https://api.stripe.com"}
-    )
+    origins = {origin_of(js_url), origin_of(api_base)} - {"https://js.stripe.com", "https://api.stripe.com"}
+    stand_in: list[str | Nonce] = [*sorted(origins)]
     if stand_in:
         return dict.fromkeys(("script-src", "frame-src", "connect-src", "img-src", "form-action"), stand_in)
     return {

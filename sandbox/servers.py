@@ -15,6 +15,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import psycopg
 from psycopg import sql
@@ -27,6 +28,13 @@ PR_SET_PDEATHSIG = 1
 Server = subprocess.Popen[bytes]
 
 
+class Owner(NamedTuple):
+    """As whom the servers run; None is the present user."""
+
+    user: int | None
+    group: int | None
+
+
 def start_postgres(*, files: Path, sockets: Path) -> Server:
     """Start PostgreSQL on the database files in `files`, making them on the first start."""
     # Imported here because the wheel takes a while to load, and only the keeper needs it.
@@ -36,14 +44,15 @@ def start_postgres(*, files: Path, sockets: Path) -> Server:
     owner = server_owner()
     if not (files / "PG_VERSION").exists():
         _make_database_files(files=files, binaries=binaries, owner=owner)
-    if owner:
-        _let_pass(folders=[files, sockets], binaries=binaries, owner=owner)
+    _let_pass(folders=[files, sockets], binaries=binaries, owner=owner)
     if (files / "postmaster.pid").exists():  # left by a keeper that was killed
-        subprocess.run([binaries / "pg_ctl", "-D", files, "-m", "immediate", "stop"], **owner, check=False, cwd="/")
+        stop = [str(binaries / "pg_ctl"), "-D", str(files), "-m", "immediate", "stop"]
+        subprocess.run(stop, user=owner.user, group=owner.group, cwd="/", check=False)
     options = ["-h", "", "-k", str(sockets), "-c", f"max_connections={MAX_CONNECTIONS}"]
     return subprocess.Popen(
-        [binaries / "postgres", "-D", files, *options],
-        **owner,
+        [str(binaries / "postgres"), "-D", str(files), *options],
+        user=owner.user,
+        group=owner.group,
         cwd="/",
         preexec_fn=lambda: die_with_parent(signal.SIGINT),
     )
@@ -59,9 +68,9 @@ def start_valkey(*, sockets: Path) -> Server:
         orphan.sendall(b"SHUTDOWN NOSAVE\r\n")
         orphan.recv(64)  # returns when it is gone
     path.unlink(missing_ok=True)
-    options = ["--port", "0", "--unixsocket", path, "--unixsocketperm", "700", "--save", "", "--appendonly", "no"]
+    options = ["--port", "0", "--unixsocket", str(path), "--unixsocketperm", "700", "--save", "", "--appendonly", "no"]
     return subprocess.Popen(
-        [get_binary_path(), *options],
+        [str(get_binary_path()), *options],
         cwd=sockets,
         preexec_fn=lambda: die_with_parent(signal.SIGTERM),
     )
@@ -78,12 +87,12 @@ def stop_valkey(server: Server) -> None:
     server.wait(timeout=STOP_TIMEOUT_SECONDS)
 
 
-def server_owner() -> dict[str, int]:
-    """`user` and `group` for the servers' processes: PostgreSQL refuses root, so root's servers run as `nobody`."""
+def server_owner() -> Owner:
+    """As whom PostgreSQL runs: it refuses root, so root's runs as `nobody`."""
     if os.geteuid() != 0:
-        return {}
+        return Owner(user=None, group=None)
     nobody = pwd.getpwnam("nobody")
-    return {"user": nobody.pw_uid, "group": nobody.pw_gid}
+    return Owner(user=nobody.pw_uid, group=nobody.pw_gid)
 
 
 def die_with_parent(number: signal.Signals) -> None:
@@ -121,21 +130,23 @@ def create_database(*, sockets: Path, name: str) -> None:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
 
-def _make_database_files(*, files: Path, binaries: Path, owner: dict[str, int]) -> None:
+def _make_database_files(*, files: Path, binaries: Path, owner: Owner) -> None:
     """Run initdb beside the final place and move the result there: a run that is cut short leaves nothing half made."""
     draft = files.with_name(f"{files.name}.new")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700)
-    if owner:
-        _let_pass(folders=[draft], binaries=binaries, owner=owner)
+    _let_pass(folders=[draft], binaries=binaries, owner=owner)
     options = ["-U", "prepaid", "-E", "UTF8", "--locale=C.UTF-8", "--auth=trust", "--no-instructions"]
-    subprocess.run([binaries / "initdb", "-D", draft, *options], **owner, check=True, cwd="/")
+    command = [str(binaries / "initdb"), "-D", str(draft), *options]
+    subprocess.run(command, user=owner.user, group=owner.group, cwd="/", check=True)
     draft.rename(files)
 
 
-def _let_pass(*, folders: list[Path], binaries: Path, owner: dict[str, int]) -> None:
+def _let_pass(*, folders: list[Path], binaries: Path, owner: Owner) -> None:
     """Give `nobody` the folders, and let it pass (not list) those above them and above the binaries."""
+    if owner.user is None or owner.group is None:
+        return
     for folder in folders:
-        os.chown(folder, owner["user"], owner["group"])
+        os.chown(folder, owner.user, owner.group)
     for parent in {parent for path in [*folders, binaries] for parent in path.parents} | {binaries}:
         parent.chmod(parent.stat().st_mode | 0o001)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.test import Client, RequestFactory
 from pytest_django import Settings
 
@@ -10,10 +10,12 @@ from billing.views.csp import checkout_csp
 from config.csp import PAGES, PolicyMiddleware, checkout_additions, pages_policy
 
 
-def send(view: Callable[[HttpRequest], HttpResponse], path: str = "/billing/buy/starter/") -> dict[str, set[str]]:
+def send(view: Callable[[HttpRequest], HttpResponseBase], path: str = "/billing/buy/starter/") -> dict[str, set[str]]:
     """The directives of the policy that a view's answer is sent with."""
     request = RequestFactory().get(path)
-    policy = PolicyMiddleware(view)(request)["Content-Security-Policy"]
+    answer = PolicyMiddleware(view)(request)
+    assert isinstance(answer, HttpResponseBase)
+    policy = answer["Content-Security-Policy"]
     return {name: set(sources) for name, *sources in (part.split() for part in policy.split("; "))}
 
 

@@ -1,11 +1,10 @@
 """The two probes."""
 
 import pytest
-from django.db import connection
+from django.db import DatabaseError, connection
+from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 from pytest_django import Settings
-
-from config import health
 
 NOWHERE = "redis://127.0.0.1:1/0"
 
@@ -48,9 +47,9 @@ def test_readyz_fails_while_a_migration_is_not_applied(client: Client) -> None:
 
 def test_readyz_fails_without_a_database(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(self: object) -> None:
-        raise health.DatabaseError("gone")
+        raise DatabaseError("gone")
 
-    monkeypatch.setattr(health.MigrationRecorder, "applied_migrations", fail)
+    monkeypatch.setattr(MigrationRecorder, "applied_migrations", fail)
 
     response = client.get("/readyz")
 

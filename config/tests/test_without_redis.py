@@ -25,11 +25,8 @@ def forgiving() -> Iterator[cache.ForgivingRedisCache]:
 
 @pytest.mark.parametrize("broker", [NOWHERE, SOCKET_NOWHERE])
 def test_publishing_fails_at_once_when_the_broker_is_gone(broker: str) -> None:
-    app = Celery("alone", broker=broker)
-    app.config_from_object(
-        {name: value for name, value in celery_settings().items() if name != "CELERY_BROKER_URL"}, namespace="CELERY"
-    )
-    app.conf.broker_url = broker
+    app = Celery("alone")
+    app.config_from_object({**celery_settings(), "CELERY_BROKER_URL": broker}, namespace="CELERY")
     started = time.monotonic()
 
     with pytest.raises(OperationalError):

@@ -1,0 +1,1 @@
+"""A local stand-in for a language model behind an OpenAI-compatible API."""
