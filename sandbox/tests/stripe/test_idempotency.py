@@ -41,7 +41,7 @@ def test_key_in_flight_is_refused(shop: Shop) -> None:
             shop.client.v1.customers.create({}, {"idempotency_key": "k1"})
 
         assert refused.value.http_status == 409
-        assert refused.value.json_body["error"]["code"] == "idempotency_key_in_use"
+        assert "idempotency_key_in_use" in str(refused.value.http_body)
         assert first.result(timeout=5).id
 
 

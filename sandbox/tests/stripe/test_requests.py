@@ -13,9 +13,9 @@ from sandbox.stripe.server import SandboxServer
 from sandbox.tests.stripe.shop import Shop
 
 
-def ask(server: SandboxServer, path: str, *, body: bytes | None = None, **headers: str) -> tuple[int, Any, Any]:
+def ask(server: SandboxServer, path: str, **headers: str) -> tuple[int, Any, Any]:
     """Status, JSON and headers of a request made without the SDK."""
-    request = urllib.request.Request(server.base_url + path, body, headers)  # noqa: S310 (our own server)
+    request = urllib.request.Request(server.base_url + path, headers=headers)  # noqa: S310 (our own server)
     try:
         with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310
             return response.status, json.load(response), response.headers
