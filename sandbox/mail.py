@@ -12,13 +12,13 @@ from django.core.mail.backends.base import BaseEmailBackend
 
 
 class Backend(BaseEmailBackend):
-    """Prints each mail and writes it to EMAIL_FILE_PATH as `<time>-<id>.eml`. Never used in production.
+    """Prints each mail and writes it to MAIL_FOLDER as `<time>-<id>.eml`. Never used in production.
 
     The mail goes past the log on purpose: the log takes out addresses and links, and here a person needs to see them.
     """
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
-        folder = Path(settings.EMAIL_FILE_PATH)
+        folder = Path(settings.MAIL_FOLDER)
         folder.mkdir(parents=True, exist_ok=True)
         for mail in email_messages:
             write_eml(mail=mail, folder=folder)

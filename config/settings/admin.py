@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 
@@ -28,6 +29,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_SYMBOL": "toll",
     "SITE_URL": "/billing/",
     "SHOW_BACK_BUTTON": True,
+    "STYLES": [lambda request: static("css/admin.css")],
     "DASHBOARD_CALLBACK": "billing.admin.dashboard.add_figures",
     "SIDEBAR": {
         "show_search": True,

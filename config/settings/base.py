@@ -98,7 +98,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- Mail
 EMAIL_URL = env.text("EMAIL_URL")
 EMAIL_TIMEOUT = 10
-EMAIL_FILE_PATH = str(BASE_DIR / "var" / "mail")  # where development keeps its mail
+MAIL_FOLDER = str(BASE_DIR / "var" / "mail")  # where development keeps its mail
 LOCAL_MAIL_URL = ""  # where a local installation shows the mails that it does not send
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Prepaid <prepaid@localhost>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL

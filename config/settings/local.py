@@ -46,7 +46,7 @@ if EMAIL_URL:
     vars().update(env.email("EMAIL_URL"))
 else:
     EMAIL_BACKEND = "sandbox.mail.Backend"
-    EMAIL_FILE_PATH = str(embedded.VAR / "mail")
+    MAIL_FOLDER = str(embedded.VAR / "mail")
     LOCAL_MAIL_URL = f"{STRIPE_API_BASE}/sandbox/mail/" if STRIPE_STAND_IN_IS_WANTED else ""
 
 STORAGES = {

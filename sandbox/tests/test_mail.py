@@ -13,7 +13,7 @@ from sandbox.mail import Backend
 def test_mail_is_printed_with_its_links_and_kept_as_a_file(
     tmp_path: Path, settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings.EMAIL_FILE_PATH = tmp_path / "mail"
+    settings.MAIL_FOLDER = tmp_path / "mail"
     mail = EmailMessage("Confirm", "Open http://127.0.0.1:8000/confirm/abc/ now", "us@example.com", ["ann@example.com"])
 
     sent = Backend().send_messages([mail, mail])
