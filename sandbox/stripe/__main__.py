@@ -2,22 +2,19 @@
 
 import argparse
 import logging
-import os
 import signal
 import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from sandbox.stripe.refusals import Refused
 from sandbox.stripe.server import PortTaken, SandboxServer
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM or SIGINT. Returns the exit code."""
     options = _read_options(arguments)
-    if refusal := find_refusal(dict(os.environ)):
-        sys.stderr.write(f"The Stripe sandbox does not start: {refusal}\n")
-        return 2
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("sandbox.stripe").setLevel(logging.DEBUG if options.verbose else logging.WARNING)
     server = SandboxServer(
@@ -29,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     try:
         server.start()
-    except PortTaken as error:
+    except (PortTaken, Refused) as error:
         sys.stderr.write(f"The Stripe sandbox does not start: {error}\n")
         return 2
     if options.webhook_url:
@@ -39,18 +36,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _wait_for_end()
     server.stop()
     return 0
-
-
-def find_refusal(environ: dict[str, str]) -> str | None:
-    """Why the sandbox must not run in this environment, or None: never beside live keys or in production."""
-    for name in ("STRIPE_SECRET_KEY", "STRIPE_PUBLISHABLE_KEY"):
-        if environ.get(name, "").startswith(("sk_live_", "rk_live_", "pk_live_")):
-            return f"{name} is a live key. It is a stand-in for development and tests only."
-    if environ.get("DJANGO_SETTINGS_MODULE", "").endswith(".production"):
-        return "DJANGO_SETTINGS_MODULE is production. It is a stand-in for development and tests only."
-    if environ.get("DEBUG", "").lower() in ("0", "false", "no", "off"):
-        return "DEBUG is off. It is a stand-in for development and tests only."
-    return None
 
 
 def _read_options(arguments: Sequence[str] | None) -> argparse.Namespace:

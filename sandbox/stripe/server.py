@@ -13,7 +13,9 @@ from django.conf import settings
 from django.core.servers.basehttp import WSGIRequestHandler
 
 from sandbox.stripe.control import Control
+from sandbox.stripe.handler import SandboxHandler
 from sandbox.stripe.machine import Sandbox
+from sandbox.stripe.refusals import refuse_wrong_place
 from sandbox.stripe.worker import Worker
 
 logger = logging.getLogger("sandbox.stripe")
@@ -89,9 +91,9 @@ class SandboxServer:
 
         Raises:
             PortTaken: something else listens on the port.
+            Refused: it must not run here, beside live keys or in production.
         """
-        from sandbox.stripe.handler import SandboxHandler  # Django must have settings by then
-
+        refuse_wrong_place()
         if not settings.configured:
             settings.configure(**STANDALONE_SETTINGS)
             django.setup()

@@ -17,7 +17,7 @@ urlpatterns = [
     path("receipts/<str:charge_id>/<str:secret>", receipt_view),
     path("invoices/<str:invoice_id>/<str:secret>", invoice_view),
     path("stripe.js", stripe_js_view),
-    path("static/<str:name>", file_view),
+    path("assets/<str:name>", file_view),
     path("", RedirectView.as_view(url="/sandbox/")),
     path("sandbox/", objects_view),
     path("sandbox/objects/<str:object_id>/", object_view),

@@ -24,7 +24,7 @@ def test_page_has_a_strict_policy_and_no_inline_code(shop: Shop) -> None:
     assert "frame-ancestors 'none'" in page.headers["Content-Security-Policy"]
     assert "<style" not in page.html
     assert " style=" not in page.html
-    assert page.html.count("<script") == page.html.count('<script src="/static/')
+    assert page.html.count("<script") == page.html.count('<script src="/assets/')
 
 
 def test_paying_leads_back_to_the_shop(shop: Shop) -> None:
@@ -149,4 +149,4 @@ def test_stripe_js_is_served_as_a_script(shop: Shop) -> None:
 
     assert script.headers["Content-Type"].startswith("text/javascript")
     assert "createEmbeddedCheckoutPage" in script.html
-    assert shop.browse(f"{shop.server.base_url}/static/none.css").status == 404
+    assert shop.browse(f"{shop.server.base_url}/assets/none.css").status == 404

@@ -11,12 +11,15 @@ from pathlib import Path
 
 import pytest
 import stripe
+from django.test import override_settings
 
-from sandbox.stripe.__main__ import find_refusal
+from sandbox.stripe.refusals import Refused, find_refusal
 from sandbox.stripe.server import SandboxServer
 from sandbox.tests.stripe.shop import Shop, wait_until
 
-_CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("STRIPE_", "DJANGO_", "DEBUG"))}
+_CLEAN = {
+    name: value for name, value in os.environ.items() if not name.startswith(("STRIPE_", "DJANGO_", "DEBUG", "PYTEST_"))
+}
 
 
 def free_port() -> int:
@@ -80,6 +83,21 @@ def test_taken_port_is_said_plainly() -> None:
 )
 def test_it_refuses_to_start_beside_real_money(environ: dict[str, str]) -> None:
     assert find_refusal(environ)
+
+
+def test_it_refuses_settings_with_a_live_key() -> None:
+    with override_settings(STRIPE_SECRET_KEY="sk_live_x"), pytest.raises(Refused, match="live key"):
+        SandboxServer().start()
+
+
+def test_process_says_why_it_does_not_start() -> None:
+    command = [sys.executable, "-m", "sandbox.stripe", "--state", ":memory:"]
+    environ = {**_CLEAN, "STRIPE_SECRET_KEY": "sk_live_x"}
+
+    ended = subprocess.run(command, capture_output=True, text=True, env=environ, timeout=30, check=False)
+
+    assert ended.returncode == 2
+    assert "STRIPE_SECRET_KEY is a live key" in ended.stderr
 
 
 def test_it_starts_beside_test_keys() -> None:
