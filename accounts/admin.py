@@ -22,6 +22,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from accounts.models import User
 
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+admin.site.index_title = "Overview"
 
 # Google's client id and secret are settings, and its tokens are not kept: pages for them would only hold secrets.
 for replaced in (Group, EmailAddress, Authenticator, SocialAccount, UserSession, SocialApp, SocialToken):

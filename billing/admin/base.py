@@ -83,8 +83,16 @@ def link_to(target: Model | None) -> SafeString | str:
     """A link to the target's own page in the admin."""
     if target is None:
         return NOTHING
-    names = f"admin:{target._meta.app_label}_{target._meta.model_name}_change"
-    return format_html('<a href="{}">{}</a>', reverse(names, args=[target.pk]), target)
+    return link(page_address(target), target)
+
+
+def link(address: str, text: object) -> SafeString:
+    """A link that looks like one in the admin's tables."""
+    return format_html('<a class="font-medium text-primary-600 dark:text-primary-500" href="{}">{}</a>', address, text)
+
+
+def page_address(target: Model) -> str:
+    return reverse(f"admin:{target._meta.app_label}_{target._meta.model_name}_change", args=[target.pk])
 
 
 def list_address(model: type[Model], filters: Mapping[str, object] | None = None) -> str:
@@ -105,7 +113,7 @@ def show_json(text: str) -> SafeString | str:
 def show_preformatted(text: str) -> SafeString | str:
     if not text:
         return NOTHING
-    return format_html('<pre class="whitespace-pre-wrap break-words text-xs leading-relaxed">{}</pre>', text)
+    return format_html('<pre class="code-block">{}</pre>', text)
 
 
 def customer_of(row: Any) -> SafeString | str:

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Model
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.html import format_html
 
-from billing.admin.base import NOTHING, link_to, list_address, show_credits, show_money
+from billing.admin.base import NOTHING, link, link_to, list_address, page_address, show_credits, show_money
 from billing.models import BillingCustomer, CreditGrant, CreditHold, LedgerEntry, Payment, PaymentState
 from billing.selectors.balances import Balance, read_balance, read_category_balances
 from billing.selectors.entries import page_of_entries
@@ -76,7 +74,7 @@ def _entries(customer: BillingCustomer) -> Panel:
     page = page_of_entries(customer_id=customer.pk, limit=_ROWS)
     rows = [
         [
-            _link(entry, _when(entry.created_at)),
+            link(page_address(entry), _when(entry.occurred_at)),
             entry.get_kind_display(),
             show_credits(entry.amount, signed=True),
             show_credits(entry.balance_after),
@@ -85,7 +83,7 @@ def _entries(customer: BillingCustomer) -> Panel:
         for entry in page.entries
     ]
     return _panel(
-        "Latest entries", LedgerEntry, customer, ["Recorded", "Kind", "Amount", "Balance", "Description"], rows
+        "Latest entries", LedgerEntry, customer, ["Happened", "Kind", "Amount", "Balance", "Description"], rows
     )
 
 
@@ -95,7 +93,7 @@ def _grants(customer: BillingCustomer) -> Panel:
     ]
     rows = [
         [
-            _link(grant, _when(grant.created_at)),
+            link(page_address(grant), _when(grant.created_at)),
             grant.get_kind_display(),
             f"{show_credits(grant.remaining)} of {show_credits(grant.amount)}",
             show_money(grant.cost_minor or None, grant.currency),
@@ -111,7 +109,7 @@ def _holds(customer: BillingCustomer) -> Panel:
     holds = CreditHold.objects.filter(customer=customer).order_by("-pk")[:_ROWS]
     rows = [
         [
-            _link(hold, _when(hold.placed_at)),
+            link(page_address(hold), _when(hold.placed_at)),
             show_credits(hold.amount),
             hold.get_state_display(),
             show_credits(hold.settled_amount),
@@ -139,8 +137,3 @@ def _payments(customer: BillingCustomer) -> Panel:
 
 def _when(moment: Any) -> str:
     return date_format(timezone.localtime(moment), "j M Y, H:i")
-
-
-def _link(target: Model, text: str) -> str:
-    names = f"admin:{target._meta.app_label}_{target._meta.model_name}_change"
-    return format_html('<a href="{}">{}</a>', reverse(names, args=[target.pk]), text)

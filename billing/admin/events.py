@@ -7,10 +7,19 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.safestring import SafeString
 
-from billing.admin.base import ReadOnlyAdmin, list_address, show_json, show_preformatted, shown
+from billing.admin.base import (
+    ReadOnlyAdmin,
+    list_address,
+    page_action,
+    page_address,
+    show_json,
+    show_preformatted,
+    shown,
+)
 from billing.admin.confirmations import confirmation_page
 from billing.admin.links import link_to_stripe
 from billing.admin.search import payments_for
@@ -19,19 +28,21 @@ from billing.webhooks.replay import replay_event
 
 _AT_ONCE = 200
 _SHOWN = 20
+_QUESTION = "Worked off again, from the first try. What was done changes nothing a second time; ignored events stay so."
 
 
 @admin.register(StripeEvent)
 class StripeEventAdmin(ReadOnlyAdmin):
     """Events, with their body, what went wrong, and a replay."""
 
-    list_display = ("received_at", "type", "event_id", "state_shown", "object_shown", "tries", "reason", "livemode")
+    list_display = ("received_at", "type", "state_shown", "object_shown", "reason", "tries", "event_id")
     list_filter = ("state", "livemode", "type")
     list_display_links = ("received_at", "type")
     search_fields = ("event_id",)
     search_help_text = "Id of an event or of any object it names, of Stripe's or ours, or an e-mail address"
     ordering = ("-received_at",)
     actions = ("replay",)
+    actions_detail = ("replay_this",)
     fields = (
         "event_shown",
         "type",
@@ -40,7 +51,7 @@ class StripeEventAdmin(ReadOnlyAdmin):
         "tries",
         "next_try_at",
         "object_shown",
-        "related_ids",
+        "related_shown",
         "livemode",
         "api_version",
         "account",
@@ -63,7 +74,7 @@ class StripeEventAdmin(ReadOnlyAdmin):
         names = _names_of(term)
         return queryset.filter(Q(event_id=term) | Q(object_id__in=names) | Q(related_ids__overlap=names)), False
 
-    def has_replay_permission(self, request: HttpRequest) -> bool:
+    def has_replay_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return bool(request.user.has_perm("billing.change_stripeevent"))
 
     @admin.action(description="Replay", permissions=["replay"])
@@ -85,11 +96,35 @@ class StripeEventAdmin(ReadOnlyAdmin):
             request=request,
             title="Replay events",
             subtitle=f"{len(events)} chosen",
-            question="They are worked off again. What was done changes nothing a second time; ignored ones stay so.",
+            question=_QUESTION,
             button="Replay",
             back=list_address(StripeEvent),
-            lines=[f"{event.type} · {event.event_id} · {event.state}" for event in events[:_SHOWN]] + more,
+            lines=[_line(event) for event in events[:_SHOWN]] + more,
             hidden=[("action", "replay"), ("index", "0"), *((ACTION_CHECKBOX_NAME, str(event.pk)) for event in events)],
+        )
+
+    @page_action("Replay", url_path="replay", permissions=["replay"])
+    def replay_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask first, then put this event back to the start of the inbox's work."""
+        event: StripeEvent | None = self.get_object(request, object_id)
+        if event is None:
+            raise Http404
+        if request.method == "POST":
+            if replay_event(event_id=event.event_id):
+                self.log_change(request, event, "Replayed")
+                messages.success(request, "The event is worked off again.")
+            else:
+                messages.warning(request, "Ignored events may not be trusted and are never replayed.")
+            return redirect(page_address(event))
+        return confirmation_page(
+            model_admin=self,
+            request=request,
+            title="Replay event",
+            subtitle=event.event_id,
+            question=_QUESTION,
+            button="Replay",
+            back=page_address(event),
+            lines=[_line(event)],
         )
 
     @shown(
@@ -108,6 +143,10 @@ class StripeEventAdmin(ReadOnlyAdmin):
     def event_shown(self, event: StripeEvent) -> SafeString | str:
         return link_to_stripe(event.event_id)
 
+    @shown("Names these ids")
+    def related_shown(self, event: StripeEvent) -> SafeString | str:
+        return show_preformatted("\n".join(event.related_ids))
+
     @shown("Body")
     def body_shown(self, event: StripeEvent) -> SafeString | str:
         return show_json(event.body)
@@ -115,6 +154,10 @@ class StripeEventAdmin(ReadOnlyAdmin):
     @shown("Traceback")
     def traceback_shown(self, event: StripeEvent) -> SafeString | str:
         return show_preformatted(event.traceback)
+
+
+def _line(event: StripeEvent) -> str:
+    return f"{event.type} · {event.event_id} · {event.state}"
 
 
 def _names_of(term: str) -> list[str]:

@@ -51,9 +51,9 @@ class AllocationInline(ReadOnlyInline):
 class LedgerEntryAdmin(OfCustomerAdmin):
     """Every movement of credits."""
 
-    list_display = ("created_at", "customer_shown", "kind", "amount_shown", "balance_shown", "description", "sequence")
+    list_display = ("occurred_at", "customer_shown", "kind", "amount_shown", "balance_shown", "description", "sequence")
     list_filter = ("kind",)
-    list_display_links = ("created_at",)
+    list_display_links = ("occurred_at",)
     ordering = ("-pk",)
     paginator = InfinitePaginator  # a count of all entries would be read for each page
     own_names = ("idempotency_key", "hold__public_id")

@@ -24,6 +24,7 @@ _PAGES: Final = {
     "dp_": "disputes",
     "du_": "disputes",
 }
+_SHOWN_LENGTH: Final = 32
 
 
 def stripe_address(stripe_id: str) -> str:
@@ -39,8 +40,14 @@ def stripe_address(stripe_id: str) -> str:
 
 
 def link_to_stripe(stripe_id: str | None) -> SafeString | str:
+    """A link that opens beside the admin; long ids, those of checkout sessions, are shown by their beginning."""
     if not stripe_id:
         return NOTHING
+    shown = stripe_id if len(stripe_id) <= _SHOWN_LENGTH else f"{stripe_id[:_SHOWN_LENGTH]}…"
     return format_html(
-        '<a href="{}" target="_blank" rel="noopener noreferrer">{}</a>', stripe_address(stripe_id), stripe_id
+        '<a class="break-words font-medium text-primary-600 dark:text-primary-500" href="{}" title="{}" '
+        'target="_blank" rel="noopener noreferrer">{}</a>',
+        stripe_address(stripe_id),
+        stripe_id,
+        shown,
     )
