@@ -26,7 +26,7 @@ WRITE_ONE_DEBIT = """
         UPDATE billing_creditgrant SET remaining = %(remaining)s, is_open = %(is_open)s WHERE id = %(grant)s
     ), balance AS (
         UPDATE billing_creditbalance
-        SET posted = %(posted)s, last_sequence = %(sequence)s, next_expiry_at = %(next_expiry_at)s
+        SET posted = %(posted)s, held = %(held)s, last_sequence = %(sequence)s, next_expiry_at = %(next_expiry_at)s
         WHERE customer_id = %(customer)s
     ), allocation AS (
         INSERT INTO billing_grantallocation (entry_id, grant_id, amount, kind, cause_id)
@@ -58,6 +58,7 @@ def write_one_debit(*, account: Account, now: datetime) -> dict[tuple[int, int],
         "kind": entry.kind.value,
         "amount": entry.amount,
         "posted": account.posted,
+        "held": account.held,
         "key": entry.key,
         "request_hash": entry.request_hash,
         "description": entry.description,
