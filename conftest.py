@@ -1,6 +1,8 @@
 """Fixtures and start of every test run."""
 
+import importlib.util
 import os
+import shutil
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -9,9 +11,10 @@ from config.leftovers import drop_leftover_databases
 
 pytest_plugins = ["sandbox.stripe.testing"]
 
-NIGHTLY_FACTOR = 20
 EXAMPLES = 100
+NIGHTLY_FACTOR = 20
 SLOW_MACHINE = [HealthCheck.too_slow, HealthCheck.data_too_large]
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 settings.register_profile("default", deadline=None, max_examples=EXAMPLES, suppress_health_check=SLOW_MACHINE)
 settings.register_profile("ci", settings.get_profile("default"), derandomize=True, print_blob=True)
@@ -24,3 +27,37 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     uses_embedded_server = not os.environ.get("DATABASE_URL")
     if uses_embedded_server and not hasattr(session.config, "workerinput"):
         drop_leftover_databases()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip, with the reason, what cannot run here (no Chromium) or takes a night."""
+    reasons = {"browser": find_missing_browser(), "nightly": find_daytime(config)}
+    for item in items:
+        for marker, reason in reasons.items():
+            if reason and item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Announce every test that did not run, by name and with its reason."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    if skipped:
+        terminalreporter.section("not run")
+    for report in skipped:
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        terminalreporter.line(f"{report.nodeid}: {str(reason).removeprefix('Skipped: ')}")
+
+
+def find_missing_browser() -> str | None:
+    """Why browser tests cannot run here, or None."""
+    if not importlib.util.find_spec("playwright"):
+        return "Playwright is not installed (requirements-dev.txt)"
+    if not any(shutil.which(name) for name in CHROMIUM_NAMES):
+        return "Chromium is not installed (apt-get install chromium)"
+    return None
+
+
+def find_daytime(config: pytest.Config) -> str | None:
+    """Why a test of the night does not run now, or None."""
+    is_night = "nightly" in config.getoption("markexpr") or settings.get_current_profile_name() == "nightly"
+    return None if is_night else "takes long; run it with --hypothesis-profile=nightly"
