@@ -31,5 +31,7 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STRIPE_SECRET_KEY = defaults.STRIPE_SECRET_KEY
 STRIPE_PUBLISHABLE_KEY = defaults.STRIPE_PUBLISHABLE_KEY
 STRIPE_WEBHOOK_SECRET = ["whsec_test"]
+# Nobody listens there: a test that needs Stripe names its sandbox, to processes that it starts by this variable.
+STRIPE_API_BASE = os.environ.get("PREPAID_TEST_STRIPE", "http://127.0.0.1:9")
 STATIC_ROOT.mkdir(exist_ok=True)  # whitenoise warns where it is missing
 MALFORMED_VARIABLES = frozenset(env.malformed)
