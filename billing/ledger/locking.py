@@ -102,7 +102,9 @@ def load_accounts(
 
 
 def load_open_holds(*, accounts: LockedAccounts, customer_ids: Collection[int]) -> None:
-    """Load the open holds of some of the locked accounts."""
+    """Load the open holds of some of the locked accounts; loading them again changes nothing."""
+    for customer_id in customer_ids:
+        accounts[customer_id].open_holds = []
     for hold in CreditHold.objects.filter(customer_id__in=customer_ids, state=HoldState.OPEN).order_by("pk"):
         accounts[hold.customer_id].open_holds.append(hold_shape(hold))
 
@@ -122,8 +124,15 @@ def hold_shape(hold: CreditHold) -> Hold:
     )
 
 
-def load_history(*, accounts: LockedAccounts, postings: Iterable[Posting]) -> None:
-    """Load what returning postings may undo: claw-backs, corrected entries and the grants they drew on."""
+def load_history(*, accounts: LockedAccounts, postings: Sequence[Posting], now: datetime) -> None:
+    """Load what returning postings may undo: claw-backs, corrected entries and the grants they drew on.
+
+    Credits may come in or back to a grant that has lapsed, so the open holds that keep it are loaded as well.
+    """
+    lapsed = {posting.customer_id for posting in postings if posting.expires_at and posting.expires_at <= now}
+    lapsed |= {posting.customer_id for posting in postings if posting.kind in RETURNS}
+    if keeping := [customer_id for customer_id in lapsed if accounts[customer_id].held]:
+        load_open_holds(accounts=accounts, customer_ids=keeping)
     returning = [posting for posting in postings if posting.kind in RETURNS and posting.amount > 0]
     if not returning:
         return

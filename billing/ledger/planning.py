@@ -22,6 +22,7 @@ from billing.ledger.shapes import (
     UncoveredEntry,
     hash_request,
 )
+from billing.money import CREDIT_PLACES, CREDIT_STEP
 
 _ONLY_POSITIVE = frozenset(GRANT_PRIORITIES) - {EntryKind.ADJUSTMENT} | {
     EntryKind.REFUND_REVERSAL,
@@ -54,7 +55,7 @@ def plan_posting(*, account: Account, posting: Posting, now: datetime) -> int:
     if posting.amount < 0:
         _draw(account=account, entry_ref=ref, amount=-posting.amount, rank=_rank_for_posting(posting, now))
     elif posting.kind in RETURNS:
-        give_back(account=account, posting=posting, cause_ref=ref)
+        give_back(account=account, posting=posting, cause_ref=ref, now=now)
         cover_uncovered(account=account, cause_ref=ref)
         expire_lapsed(account=account, now=now)
     elif posting.kind is EntryKind.WRITE_OFF:
@@ -200,6 +201,8 @@ def _check_sense(*, account: Account, posting: Posting) -> None:
     wrong_sign = (amount > 0 and kind in _ONLY_NEGATIVE) or (amount < 0 and kind in _ONLY_POSITIVE)
     if not amount or wrong_sign or kind is EntryKind.EXPIRY:
         raise RuntimeError(f"A posting of kind {kind} cannot have the amount {amount}.")
+    if amount != amount.quantize(CREDIT_STEP):  # the columns would round entry and balance, each for itself
+        raise RuntimeError(f"{amount} has more than {CREDIT_PLACES} decimal places.")
     if kind is EntryKind.WRITE_OFF and amount > -account.posted:
         raise RuntimeError(f"{amount} credits cannot be written off a debt of {max(ZERO, -account.posted)}.")
     if amount > 0 and kind in RETURNS:
@@ -209,22 +212,25 @@ def _check_sense(*, account: Account, posting: Posting) -> None:
 
 
 def _check_may_leave(*, account: Account, posting: Posting) -> None:
-    """Rule 7: usage needs available credits and no freeze, staff's debits need credits unless they may leave debt."""
+    """Rule 7: usage needs available credits and no freeze, staff's debits need credits unless they may leave debt.
+
+    An overdraft is for usage alone.
+    """
     if posting.kind in SPENDING:
         _check_may_spend(account=account, amount=-posting.amount)
     elif posting.kind not in CLAW_BACKS and not posting.may_leave_debt:
-        _check_available(account=account, amount=-posting.amount)
+        _check_covers(available=account.spendable() - account.overdraft_limit, amount=-posting.amount)
 
 
 def _check_may_spend(*, account: Account, amount: Decimal) -> None:
     if account.is_frozen:
         raise CustomerFrozen
-    _check_available(account=account, amount=amount)
+    _check_covers(available=account.spendable(), amount=amount)
 
 
-def _check_available(*, account: Account, amount: Decimal) -> None:
-    if account.spendable() < amount:
-        raise InsufficientCredits(available=max(ZERO, account.spendable()), required=amount)
+def _check_covers(*, available: Decimal, amount: Decimal) -> None:
+    if available < amount:
+        raise InsufficientCredits(available=max(ZERO, available), required=amount)
 
 
 def _append_posting(*, account: Account, posting: Posting, request_hash: str, now: datetime) -> int:
@@ -278,10 +284,14 @@ def _rank_for_posting(posting: Posting, now: datetime) -> Callable[[Grant], int]
 
 
 def _rank_for_settlement(hold: Hold, now: datetime) -> Callable[[Grant], int]:
-    """All in order, among them the lapsed grants that this hold kept; those that only others keep come last."""
+    """All in order, among them the lapsed grants that this hold kept; those that only others keep come last.
+
+    A hold that is settled late keeps nothing any more.
+    """
+    is_open = hold.state is HoldState.OPEN
 
     def rank(grant: Grant) -> int:
-        is_kept_for_it = grant.expires_at is not None and hold.placed_at < grant.expires_at
+        is_kept_for_it = is_open and grant.expires_at is not None and hold.placed_at < grant.expires_at
         return 1 if is_kept_for_it or not grant.has_lapsed(now) else 2
 
     return rank

@@ -96,7 +96,7 @@ def post_entries(*, postings: Sequence[Posting], mode: BatchMode = BatchMode.ALL
     now = timezone.now()
     keys = [(posting.customer_id, posting.key) for posting in postings]
     load_accounts(accounts=accounts, keys=keys, lapsing=lapsing, now=now)
-    load_history(accounts=accounts, postings=postings)
+    load_history(accounts=accounts, postings=postings, now=now)
     for customer_id in lapsing:
         expire_lapsed(account=accounts[customer_id], now=now)
 

@@ -4,6 +4,7 @@ Such an entry creates no grant. It undoes allocations, newest first: what was un
 grant returns to that grant, at its cost and place (rule 10).
 """
 
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from billing.kinds import CLAW_BACKS, AllocationKind, EntryKind
@@ -11,6 +12,7 @@ from billing.ledger.shapes import ZERO, Account, Grant, PastEntry, Posting
 
 _BY_PAYMENT = frozenset({EntryKind.REFUND_REVERSAL, EntryKind.DISPUTE_REVERSAL})
 _OF_MONEY = frozenset({EntryKind.REFUND, EntryKind.DISPUTE})
+_LIFE_AFTER_CORRECTION = timedelta(days=30)
 
 
 def undone_entries(*, account: Account, posting: Posting) -> list[PastEntry]:
@@ -26,19 +28,17 @@ def undone_entries(*, account: Account, posting: Posting) -> list[PastEntry]:
     return [past_entry] if past_entry else []
 
 
-def give_back(*, account: Account, posting: Posting, cause_ref: int) -> None:
+def give_back(*, account: Account, posting: Posting, cause_ref: int, now: datetime) -> None:
     """Undo allocations for a returning entry, then move claw-backs to their own grants as far as those have credits."""
-    rest = posting.amount
+    rest, until = posting.amount, _return_until(posting=posting, now=now)
     for past in undone_entries(account=account, posting=posting):
-        rest -= _undo(
-            account=account, past=past, amount=min(rest, past.returnable()), posting=posting, cause_ref=cause_ref
-        )
+        rest -= _undo(account=account, past=past, amount=min(rest, past.returnable()), until=until, cause_ref=cause_ref)
     account.sort_grants()  # an expiry may have moved
     while _move_claw_backs(account=account, cause_ref=cause_ref):
         pass  # each move lowers what claw-backs took from grants of others, so this ends
 
 
-def _undo(*, account: Account, past: PastEntry, amount: Decimal, posting: Posting, cause_ref: int) -> Decimal:
+def _undo(*, account: Account, past: PastEntry, amount: Decimal, until: datetime | None, cause_ref: int) -> Decimal:
     rest = amount
     for part in account.uncovered:
         if part.entry_ref == past.ref and part.amount and rest:
@@ -54,15 +54,22 @@ def _undo(*, account: Account, past: PastEntry, amount: Decimal, posting: Postin
         account.allocate(
             entry_ref=past.ref, grant=grant, amount=-share, kind=AllocationKind.RETURN, cause_ref=cause_ref
         )
-        _extend(grant=grant, posting=posting)
+        _extend(grant=grant, until=until)
         rest -= share
     return amount - rest
 
 
-def _extend(*, grant: Grant, posting: Posting) -> None:
+def _return_until(*, posting: Posting, now: datetime) -> datetime | None:
+    """How long credits that come back last at least: as long as the caller says, after a correction 30 days."""
+    if posting.return_until is None and posting.kind not in _BY_PAYMENT:
+        return (posting.occurred_at or now) + _LIFE_AFTER_CORRECTION
+    return posting.return_until
+
+
+def _extend(*, grant: Grant, until: datetime | None) -> None:
     """The time that the money was away does not count against the credits' life."""
-    if posting.return_until and grant.expires_at and grant.expires_at < posting.return_until:
-        grant.expires_at = posting.return_until
+    if until and grant.expires_at and grant.expires_at < until:
+        grant.expires_at = until
 
 
 def _move_claw_backs(*, account: Account, cause_ref: int) -> bool:

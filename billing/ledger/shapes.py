@@ -19,7 +19,8 @@ class Posting:
 
     For credits that come in as a grant: what was paid for it (`cost_minor`, `currency`), `expires_at` and, where the
     kind's own place is not meant, `priority`. For credits that come back: `payment_id` or `corrects_id` say whose
-    allocations are undone, and a grant that they return to does not lapse before `return_until`.
+    allocations are undone, and a grant that they return to does not lapse before `return_until` (by default 30 days
+    after a correction; the time that the money was away is the caller's to add).
     """
 
     customer_id: int

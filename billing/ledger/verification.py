@@ -26,7 +26,7 @@ class Finding:
 
 def verify_ledger(*, customer_ids: Sequence[int] | None = None) -> Iterator[Finding]:
     """Findings of all checks, over all customers or those given. Nothing comes where the books are right."""
-    parameters = {
+    parameters: dict[str, list[int] | list[str]] = {
         "customers": list(customer_ids or ()),
         "grant_kinds": [kind.value for kind in GRANT_PRIORITIES],
         "returns": [kind.value for kind in RETURNS],

@@ -83,6 +83,12 @@ CHECKS = {
         WHERE a.kind = 'move' AND <customers:e.customer_id> GROUP BY e.customer_id, e.id, a.cause_id
         HAVING sum(a.amount) <> 0
     """,
+    "no_entry_gave_back_more_than_it_drew": """
+        SELECT e.customer_id, e.id, 'entry ' || e.id || ' has ' || sum(a.amount) || ' of grant ' || a.grant_id
+        FROM billing_grantallocation a JOIN billing_ledgerentry e ON e.id = a.entry_id
+        WHERE a.grant_id IS NOT NULL AND <customers:e.customer_id> GROUP BY e.customer_id, e.id, a.grant_id
+        HAVING sum(a.amount) < 0
+    """,
     "allocations_stay_with_their_customer": """
         SELECT e.customer_id, e.id, 'allocation ' || a.id || ' joins rows of different customers'
         FROM billing_grantallocation a JOIN billing_ledgerentry e ON e.id = a.entry_id

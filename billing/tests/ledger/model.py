@@ -98,7 +98,9 @@ class ModelLedger:
                 now,
                 "usage",
                 cost,
-                usable=lambda lot: not self._has_lapsed(lot, now) or hold.placed_at < (lot.expires_at or 0),
+                usable=lambda lot: (
+                    not self._has_lapsed(lot, now) or (not is_late and hold.placed_at < (lot.expires_at or 0))
+                ),
             )
         hold.state, hold.cost, hold.ended_at = "settled", cost, now
         self.expire(now)
