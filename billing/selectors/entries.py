@@ -13,15 +13,20 @@ from billing.money import ZERO
 
 @dataclass(frozen=True, slots=True)
 class EntryFilter:
-    """Which entries of a customer are meant; `since` is inclusive, `until` exclusive, both on when it happened."""
+    """Which entries are meant: of one customer or (None) of all.
 
-    customer_id: int
+    `since` is inclusive, `until` exclusive, both on when it happened.
+    """
+
+    customer_id: int | None
     kinds: tuple[str, ...] = ()
     since: datetime | None = None
     until: datetime | None = None
 
     def matching(self) -> QuerySet[LedgerEntry]:
-        chosen = LedgerEntry.objects.filter(customer_id=self.customer_id)
+        chosen = LedgerEntry.objects.all()
+        if self.customer_id is not None:
+            chosen = chosen.filter(customer_id=self.customer_id)
         if self.kinds:
             chosen = chosen.filter(kind__in=self.kinds)
         if self.since:
@@ -74,5 +79,6 @@ def sum_entries(*, entry_filter: EntryFilter) -> EntrySums:
 
 
 def iterate_entries(*, entry_filter: EntryFilter) -> Iterator[LedgerEntry]:
-    """The entries of a filter, oldest first, in constant memory."""
-    yield from entry_filter.matching().select_related("payment").order_by("sequence").iterator(chunk_size=2000)
+    """The entries of a filter by customer, oldest first, in constant memory: a cursor of the server holds the rest."""
+    rows = entry_filter.matching().select_related("customer", "payment", "hold").order_by("customer_id", "sequence")
+    yield from rows.iterator(chunk_size=2000)
