@@ -13,6 +13,7 @@ one user: the same call again gives the first result and moves nothing.
 """
 
 import functools
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from accounts.models import User
-from billing.errors import InsufficientCredits, InvalidRequest
+from billing.errors import BillingError, CustomerFrozen, InsufficientCredits, InvalidRequest
 from billing.kinds import CALLER_KEY_PREFIX, GRANT_PRIORITIES, EntryKind
 from billing.models import BillingCustomer, CreditHold, LedgerEntry
 from billing.money import parse_positive_credits
@@ -44,7 +45,9 @@ __all__ = [
     "require_credits",
 ]
 
-MAX_KEY_LENGTH = 255
+MAX_KEY_LENGTH, MAX_DESCRIPTION_LENGTH = 255, 500
+MAX_SOURCE_TYPE_LENGTH, MAX_SOURCE_ID_LENGTH = 40, 100
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # PostgreSQL refuses these in texts
 
 
 def get_balance(user: User) -> Balance:
@@ -99,10 +102,10 @@ def add_credits(
             kind=EntryKind(kind),
             amount=parse_positive_credits(amount),
             key=_caller_key(idempotency_key),
-            description=description,
+            description=_text(description, field="description", limit=MAX_DESCRIPTION_LENGTH),
             expires_at=expires_at,
-            source_type=source_type,
-            source_id=source_id,
+            source_type=_text(source_type, field="source_type", limit=MAX_SOURCE_TYPE_LENGTH),
+            source_id=_text(source_id, field="source_id", limit=MAX_SOURCE_ID_LENGTH),
         )
     )
 
@@ -128,10 +131,10 @@ def deduct_credits(
             kind=EntryKind.USAGE,
             amount=-parse_positive_credits(amount),
             key=_caller_key(idempotency_key),
-            description=description,
+            description=_text(description, field="description", limit=MAX_DESCRIPTION_LENGTH),
             occurred_at=occurred_at,
-            source_type=source_type,
-            source_id=source_id,
+            source_type=_text(source_type, field="source_type", limit=MAX_SOURCE_TYPE_LENGTH),
+            source_id=_text(source_id, field="source_id", limit=MAX_SOURCE_ID_LENGTH),
         )
     )
 
@@ -151,9 +154,10 @@ class Hold:
         """Charge the true cost, zero or more, also above what was held.
 
         Raises:
-            InvalidAmount, HoldEnded: nothing was charged.
+            InvalidAmount, InvalidRequest, HoldEnded: nothing was charged.
         """
-        self.row = settle_hold(hold=self.id, amount=amount, description=description)
+        text = _text(description, field="description", limit=MAX_DESCRIPTION_LENGTH)
+        self.row = settle_hold(hold=self.id, amount=amount, description=text)
         self.is_settled = True
 
 
@@ -179,7 +183,7 @@ def hold_credits(
             customer_id=_customer_id(user),
             amount=amount,
             key=_caller_key(idempotency_key),
-            description=description,
+            description=_text(description, field="description", limit=MAX_DESCRIPTION_LENGTH),
             lifetime=lifetime,
         )
     )
@@ -198,7 +202,8 @@ def require_credits(amount: Decimal | int | str) -> Callable[..., Callable[..., 
     """A decorator for views of signed-in users: below `amount` available credits the view is not called.
 
     The answer is 402 then (see `billing.views.refusals`): a page that says what is missing and where to buy, or
-    `application/problem+json` for clients that ask for JSON. It looks, it does not hold: the view still spends.
+    `application/problem+json` for clients that ask for JSON; for a frozen customer it is 403. It looks, it does not
+    hold: the view still spends.
     """
     required = parse_positive_credits(amount)
 
@@ -208,9 +213,12 @@ def require_credits(amount: Decimal | int | str) -> Callable[..., Callable[..., 
             if not isinstance(request.user, User):
                 raise TypeError("require_credits guards views of signed-in users: put login_required above it.")
             balance = get_balance(request.user)
-            if balance.is_frozen or balance.available < required:
-                return answer_refusal(request, InsufficientCredits(available=balance.available, required=required))
-            return view(request, *args, **kwargs)
+            refusal: BillingError | None = None
+            if balance.is_frozen:
+                refusal = CustomerFrozen()
+            elif balance.available < required:
+                refusal = InsufficientCredits(available=balance.available, required=required)
+            return answer_refusal(request, refusal) if refusal else view(request, *args, **kwargs)
 
         return guarded
 
@@ -231,4 +239,15 @@ def _caller_key(idempotency_key: str) -> str:
             fault=f"it has {len(idempotency_key)} characters",
             remedy=f"Send 1 to {MAX_KEY_LENGTH} characters that name this one intent.",
         )
-    return f"{CALLER_KEY_PREFIX}{idempotency_key}"
+    return f"{CALLER_KEY_PREFIX}{_text(idempotency_key, field='idempotency_key', limit=MAX_KEY_LENGTH)}"
+
+
+def _text(text: str, *, field: str, limit: int) -> str:
+    """`text` if the ledger can store it as it is: entries are never changed, so nothing is cut off silently."""
+    if len(text) > limit:
+        fault = f"it has {len(text)} characters"
+    elif _UNSTORABLE.search(text):
+        fault = "it has a NUL character or half of a surrogate pair"
+    else:
+        return text
+    raise InvalidRequest(field=field, fault=fault, remedy=f"Send at most {limit} characters of plain text.")
