@@ -52,6 +52,12 @@ def test_staff_with_a_second_factor_see_the_admin(client: Client, staff: User, s
     assert client.get("/admin/").status_code == 200
 
 
+def test_staff_change_their_password_where_everyone_does(client: Client, staff: User) -> None:
+    client.force_login(staff)
+
+    assert client.get("/admin/password_change/")["Location"] == "/accounts/password/change/"
+
+
 def test_elsewhere_staff_need_none(client: Client, staff: User) -> None:
     client.force_login(staff)
 

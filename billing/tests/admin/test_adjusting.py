@@ -26,7 +26,7 @@ def fill_in(**changes: Any) -> dict[str, Any]:
 
 
 def posted(world: World) -> Decimal:
-    return CreditBalance.objects.get(pk=world.customer.pk).posted
+    return Decimal(CreditBalance.objects.get(pk=world.customer.pk).posted)
 
 
 def adjustments(world: World) -> list[LedgerEntry]:

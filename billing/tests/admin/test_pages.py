@@ -82,7 +82,7 @@ def test_superusers_cannot_add_change_or_delete(admin: Client, name: str) -> Non
         address(model, "changelist"),
         {
             "action": "delete_selected",
-            "_selected_action": [row["pk"] if "pk" in row else 1 for row in before],
+            "_selected_action": [row.get("pk", 1) for row in before],
             "post": "yes",
         },
     )

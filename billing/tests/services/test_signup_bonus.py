@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -16,9 +17,11 @@ from allauth.socialaccount.helpers import complete_social_login
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
+from django.core import mail
+from django.core.cache import cache
 from django.db import connection
 from django.http import HttpResponse
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 from django.utils import timezone
 
 from accounts.models import User
@@ -214,6 +217,42 @@ def test_a_second_address_brings_none_even_where_the_first_was_refused(settings:
     email_confirmed.send(sender=EmailAddress, request=request, email_address=second)
 
     assert not SignupBonus.objects.exists()
+
+
+def sign_up(client: Client) -> str:
+    """Sign up as a person does; gives the path of the link in the mail."""
+    cache.clear()
+    client.post("/accounts/signup/", {"email": "ada@example.com", "password1": "correct horse battery"})
+    found = re.search(r"http://[^/\s]+(/accounts/confirm-email/\S+)", str(mail.outbox[-1].body))
+    assert found is not None
+    return found[1]
+
+
+@pytest.mark.django_db
+def test_the_link_in_the_mail_brings_the_bonus_once(client: Client) -> None:
+    link = sign_up(client)
+    user = User.objects.get()
+    assert posted(user) == 0
+
+    client.post(link)
+    Client().post(link)
+
+    assert posted(user) == 500
+
+
+@pytest.mark.django_db
+def test_when_the_bonus_fails_the_link_stays_good(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    link = sign_up(client)
+    with monkeypatch.context() as broken:
+        broken.setattr("billing.services.signup_bonus.post_entries", lambda **_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            client.post(link)
+    assert not EmailAddress.objects.get().verified
+
+    client.post(link)
+
+    assert EmailAddress.objects.get().verified
+    assert posted(User.objects.get()) == 500
 
 
 @pytest.mark.django_db(transaction=True)
