@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 def place_hold(
     *,
     customer_id: int,
-    amount: Decimal,
+    amount: Decimal | int | str,
     key: str,
     description: str = "",
     lifetime: timedelta | None = None,
@@ -43,7 +43,9 @@ def place_hold(
         return holding.place(request=request)
 
 
-def settle_hold(*, hold: str, amount: Decimal, placed_by: str | None = None, description: str = "") -> CreditHold:
+def settle_hold(
+    *, hold: str, amount: Decimal | int | str, placed_by: str | None = None, description: str = ""
+) -> CreditHold:
     """Charge the true cost of the work (zero or more, also above what was held) and end the hold.
 
     `hold` is its public id. The same cost again changes nothing.
