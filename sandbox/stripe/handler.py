@@ -48,6 +48,8 @@ class SandboxHandler(WSGIHandler):
         set_urlconf(_URLCONF)
         try:
             response: HttpResponseBase = self._get_response(request)  # type: ignore[attr-defined]
+            if isinstance(response, HttpResponse):
+                response["Content-Length"] = str(len(response.content))  # without it the connection is not kept
             return response
         except Http404 as error:
             return HttpResponse(f"Not found. {error}", status=404, content_type="text/plain")

@@ -61,7 +61,9 @@ class Sandbox:
                 yield
             finally:
                 self.cause = outer
-        self.wake_worker()
+            must_wake, self.store.has_new_due = self.store.has_new_due, False
+        if must_wake:
+            self.wake_worker()
 
     def require(self, kind: str, resource_id: str, *, param: str | None = None) -> Resource:
         """The object with this id; an id from a parameter (``param``) that nothing has is a 400, else a 404."""

@@ -55,6 +55,7 @@ class Store:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.RLock()
         self._depth = 0
+        self.has_new_due = False  # since the worker was woken last
         self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = NORMAL")
@@ -90,6 +91,7 @@ class Store:
             " ON CONFLICT (id) DO UPDATE SET due_at = excluded.due_at, body = excluded.body"
         )
         self._select(statement, [resource["id"], resource["object"], due_at, json.dumps(resource)])
+        self.has_new_due = self.has_new_due or due_at is not None
 
     def sequence_of(self, resource_id: str, *, kind: str) -> int | None:
         """Where the object stands in its list, or None."""
