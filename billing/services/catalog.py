@@ -80,7 +80,7 @@ def _sync_pack(*, pack: CreditPack, gateway: StripeGateway, dry_run: bool) -> It
     price = _read_price(pack=pack, gateway=gateway)
     if price is not None and not find_price_fault(price=price, amount_minor=pack.price_minor, currency=pack.currency):
         return
-    if not pack.stripe_product_id:
+    if not _has_product(pack=pack, gateway=gateway):
         product_id = "" if dry_run else _create_product(pack=pack, gateway=gateway)
         yield CatalogChange(pack=pack.slug, action="create_product", object_id=product_id)
     price_id = "" if dry_run else _create_price(pack=pack, gateway=gateway)
@@ -101,12 +101,23 @@ def _read_price(*, pack: CreditPack, gateway: StripeGateway) -> PriceFacts | Non
         return None
 
 
+def _has_product(*, pack: CreditPack, gateway: StripeGateway) -> bool:
+    """Whether the pack's product is at Stripe; ids of test mode are unknown to a live key."""
+    if not pack.stripe_product_id:
+        return False
+    try:
+        gateway.retrieve_product(product_id=pack.stripe_product_id)
+    except StripeObjectMissing:
+        return False
+    return True
+
+
 def _create_product(*, pack: CreditPack, gateway: StripeGateway) -> str:
-    name_digest = sha256(pack.name.encode()).hexdigest()[:12]
+    before, name_digest = pack.stripe_product_id, sha256(pack.name.encode()).hexdigest()[:12]
     product = gateway.create_product(
-        name=pack.name, reference=pack.slug, idempotency_key=f"product-{pack.pk}-{name_digest}"
+        name=pack.name, reference=pack.slug, idempotency_key=f"product-{pack.pk}-{name_digest}-{before}"
     )
-    CreditPack.objects.filter(pk=pack.pk, stripe_product_id="").update(stripe_product_id=product.id)
+    CreditPack.objects.filter(pk=pack.pk, stripe_product_id=before).update(stripe_product_id=product.id)
     pack.stripe_product_id = product.id
     return product.id
 

@@ -51,13 +51,13 @@ class Command(BaseCommand):
             signal.signal(number, lambda *_: self.stopping.set())
         log.info("sweeper_started", interval_seconds=interval)
         while not self.stopping.is_set():
+            close_old_connections()
             self.run_round(as_json=json)
             self.stopping.wait(interval)
         log.info("sweeper_stopped")
 
     def run_round(self, *, as_json: bool) -> bool:
         """Each chore once; a chore that fails does not keep the others from being done."""
-        close_old_connections()
         counts: dict[str, int] = {}
         is_whole = True
         for name, chore in self.chores().items():
