@@ -1,6 +1,7 @@
 """A database of its own for the benchmarks, and a ledger with a past in it."""
 
 import os
+from collections.abc import Callable
 from decimal import Decimal
 
 import django
@@ -48,11 +49,12 @@ def recreate() -> None:
 
 def seed(*, customers: int = CUSTOMERS, entries: int = ENTRIES_BEFORE) -> list[int]:
     """Customers with users, one large grant each, and `entries` debits before."""
+    from django.db import connection
+
     from accounts.models import User
     from billing.kinds import EntryKind
     from billing.models import BillingCustomer, CreditBalance
     from billing.services.posting import Posting, post_many
-    from django.db import connection
 
     users = User.objects.bulk_create([User(email=f"user{n}@example.com", password="!") for n in range(customers)])
     rows = BillingCustomer.objects.bulk_create([BillingCustomer(user=user) for user in users])
@@ -82,3 +84,19 @@ def seed(*, customers: int = CUSTOMERS, entries: int = ENTRIES_BEFORE) -> list[i
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
     return ids
+
+
+def count_queries(work: Callable[[], object]) -> int:
+    """How many statements `work` sends."""
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    with CaptureQueriesContext(connection) as captured:
+        work()
+    return len(captured)
+
+
+def url() -> str:
+    """The database's address for other processes."""
+    arguments = server_arguments()
+    return f"postgresql://{arguments['user']}@/{arguments['host']}/{NAME}"

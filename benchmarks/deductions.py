@@ -47,7 +47,7 @@ def _deductions_per_second(*, seconds: int, tag: str) -> float:
 
 
 def _join(barrier: object) -> None:
-    global _barrier  # noqa: PLW0603  # how a pool's workers share one thing
+    global _barrier  # how a pool's workers share one thing
     _barrier = barrier
     database.connect_django()
 
@@ -99,7 +99,8 @@ def pgbench_script() -> str:
         "posted": ":posted::numeric - 0.5", "key": "'bench-' || :k::text", "request_hash": f"'{'0' * 64}'",
         "description": "'Completion'", "occurred_at": "now()", "now": "now()", "payment": "NULL", "hold": "NULL",
         "corrects": "NULL", "is_late": "false", "source_type": "''", "source_id": "''",
-        "remaining": ":remaining::numeric - 0.5", "is_open": "true", "grant": ":id::bigint", "next_expiry_at": "NULL", "share": "0.5",
+        "remaining": ":remaining::numeric - 0.5", "is_open": "true", "grant": ":id::bigint", "next_expiry_at": "NULL",
+        "share": "0.5",
     }  # fmt: skip
     write = WRITE_ONE_DEBIT
     for name, value in values.items():

@@ -1,0 +1,127 @@
+"""`make bench`: measure on a database of its own and print a table; ratios come from one run on one machine."""
+
+import argparse
+import os
+import platform
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks import batches, checkout, database, deductions, reads, webhooks
+
+TABLE_START, TABLE_END = "<!-- table: start -->", "<!-- table: end -->"
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
+
+Row = tuple[str, str, str, str]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--only", choices=list(PARTS), action="append", help="only these parts")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/performance.md")
+    arguments = parser.parse_args()
+    os.environ["DEBUG"] = "0"
+    database.connect_django()
+    rows: list[Row] = []
+    for name in arguments.only or PARTS:
+        print(f"{name}: preparing a ledger of {database.ENTRIES_BEFORE:,} entries ...", flush=True)
+        database.recreate()
+        database.seed()
+        print(f"{name}: measuring ...", flush=True)
+        rows += PARTS[name]()
+    table = render(rows)
+    print(table)
+    if arguments.write:
+        write_table(table)
+
+
+def measure_deductions() -> list[Row]:
+    result = deductions.measure()
+    return [
+        (
+            "`deduct_credits`, 4 processes, 1,000 accounts",
+            f"{result.ours_per_second:,.0f}/s",
+            f"pgbench with the same SQL: {result.pgbench_per_second:,.0f}/s",
+            f"{result.ratio:.2f} (at least 0.25)",
+        )
+    ]
+
+
+def measure_batches() -> list[Row]:
+    result = batches.measure()
+    return [
+        ("`post_many` of 100, distinct accounts, 4 processes", f"{result.distinct:,.0f} postings/s", "", ""),
+        (
+            "`post_many` of 100, one hot account",
+            f"{result.hot_batched:,.0f} postings/s",
+            f"one by one: {result.hot_single:,.0f}/s",
+            f"{result.hot_gain:.1f} (at least 10)",
+        ),
+    ]
+
+
+def measure_reads() -> list[Row]:
+    return [
+        (
+            f"{page.page} page, {reads.LARGE:,} entries",
+            f"{page.large_milliseconds:.1f} ms, {page.large_queries} queries",
+            f"{reads.SMALL:,} entries: {page.small_milliseconds:.1f} ms, {page.small_queries} queries",
+            f"{page.ratio:.2f} (at most 1.5)",
+        )
+        for page in reads.measure()
+    ]
+
+
+def measure_webhooks() -> list[Row]:
+    result = webhooks.measure()
+    return [
+        (
+            f"Webhooks, {webhooks.PER_SECOND}/s for {webhooks.SECONDS} s",
+            f"{result.answered_200} of {result.sent} answered 200, median {result.median_milliseconds:.0f} ms, "
+            f"p99 {result.p99_milliseconds:.0f} ms (at most 100)",
+            f"{result.credited} credited, the last {result.credited_after_seconds:.1f} s after the last answer",
+            "(at most 10 s)",
+        )
+    ]
+
+
+def measure_checkout() -> list[Row]:
+    result = checkout.measure()
+    return [
+        (
+            "Opening a checkout, without Stripe's share",
+            f"{result.own_milliseconds:.1f} ms",
+            f"with the stand-in: {result.total_milliseconds:.1f} ms",
+            "",
+        )
+    ]
+
+
+PARTS = {
+    "deductions": measure_deductions,
+    "batches": measure_batches,
+    "reads": measure_reads,
+    "webhooks": measure_webhooks,
+    "checkout": measure_checkout,
+}
+
+
+def render(rows: list[Row]) -> str:
+    """A Markdown table that also reads well on a terminal."""
+    header: Row = ("what", "measured", "against", "ratio")
+    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(4)]
+    lines = [" | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in [header, *rows]]
+    lines.insert(1, " | ".join("-" * width for width in widths))
+    machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
+    return f"Measured on {datetime.now(UTC):%Y-%m-%d} ({machine}).\n\n" + "\n".join(f"| {line} |" for line in lines)
+
+
+def write_table(table: str) -> None:
+    """Replace the table between the marks of docs/performance.md."""
+    text = PAGE.read_text()
+    before, rest = text.split(TABLE_START)
+    _, after = rest.split(TABLE_END)
+    PAGE.write_text(f"{before}{TABLE_START}\n{table}\n{TABLE_END}{after}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""How fast `post_many` is in batches of 100: over distinct accounts (4 processes), and on one hot account."""
+
+import multiprocessing
+import random
+import statistics
+import time
+from dataclasses import dataclass
+from decimal import Decimal
+
+from benchmarks import database
+
+PROCESSES = 4
+BATCH = 100
+SECONDS = 6
+ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class BatchSpeed:
+    """Postings a second; medians over the rounds of one run."""
+
+    distinct: float
+    hot_batched: float
+    hot_single: float
+
+    @property
+    def hot_gain(self) -> float:
+        return self.hot_batched / self.hot_single
+
+
+def measure(*, seconds: int = SECONDS, rounds: int = ROUNDS) -> BatchSpeed:
+    """Postings a second over distinct accounts, and on one account batched and one by one, in turn."""
+    distinct, batched, single = [], [], []
+    for number in range(rounds):
+        distinct.append(_distinct_per_second(seconds=seconds, tag=f"batch{number}"))
+        batched.append(_hot_per_second(seconds=seconds // 2, size=BATCH, tag=f"hot{number}"))
+        single.append(_hot_per_second(seconds=seconds // 2, size=1, tag=f"single{number}"))
+    return BatchSpeed(statistics.median(distinct), statistics.median(batched), statistics.median(single))
+
+
+def _distinct_per_second(*, seconds: int, tag: str) -> float:
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(PROCESSES)
+    with context.Pool(PROCESSES, initializer=_join, initargs=(barrier,)) as pool:
+        arguments = [(seconds, BATCH, worker, f"{tag}-{worker}") for worker in range(PROCESSES)]
+        counts = pool.starmap(_post_for, arguments, chunksize=1)
+    return sum(counts) / seconds
+
+
+def _hot_per_second(*, seconds: int, size: int, tag: str) -> float:
+    from billing.models import CreditBalance
+
+    customer_id = CreditBalance.objects.order_by("pk").values_list("pk", flat=True)[0]
+    return _post(customer_ids=[customer_id] * size, size=size, seconds=seconds, tag=tag, is_hot=True) / seconds
+
+
+def _join(barrier: object) -> None:
+    global _barrier  # how a pool's workers share one thing
+    _barrier = barrier
+    database.connect_django()
+
+
+def _post_for(seconds: int, size: int, worker: int, tag: str) -> int:
+    from billing.models import CreditBalance
+
+    customer_ids = list(CreditBalance.objects.order_by("pk").values_list("pk", flat=True))[worker::PROCESSES]
+    _post(customer_ids=customer_ids, size=size, seconds=1, tag=f"{tag}-warm")
+    _barrier.wait()  # type: ignore[name-defined]
+    return _post(customer_ids=customer_ids, size=size, seconds=seconds, tag=tag)
+
+
+def _post(*, customer_ids: list[int], size: int, seconds: int, tag: str, is_hot: bool = False) -> int:
+    from billing.kinds import EntryKind
+    from billing.services.posting import Posting, post_many
+
+    count, end = 0, time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        chosen = customer_ids if is_hot else random.sample(customer_ids, size)
+        post_many(
+            postings=[
+                Posting(
+                    customer_id=customer_id,
+                    kind=EntryKind.USAGE,
+                    amount=Decimal("-0.5"),
+                    key=f"api:{tag}-{count + number}",
+                    description="Completion",
+                )
+                for number, customer_id in enumerate(chosen)
+            ]
+        )
+        count += size
+    return count
