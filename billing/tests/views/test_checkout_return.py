@@ -53,7 +53,7 @@ def test_event_that_waits_in_the_inbox_counts_as_received(browser: Client, custo
     StripeEvent.objects.create(
         event_id="evt_1",
         type="checkout.session.completed",
-        object_id=payment.checkout_session_id,
+        object_id=str(payment.checkout_session_id),
         body="{}",
         livemode=False,
         occurred_at=timezone.now(),

@@ -1,0 +1,150 @@
+"""Every main page, empty and full, in both themes: accessible, no wider than the window, and kept as a picture."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from allauth.account.models import EmailAddress
+from axe_playwright_python.sync_playwright import Axe
+from django.utils import timezone
+
+from accounts.models import User
+from billing.kinds import EntryKind
+from billing.models import BillingCustomer, Payment
+from billing.services.customers import ensure_customer
+from billing.services.holds import place_hold
+from billing.tests.views.rows import add_entry, make_payment
+
+PUBLIC = {
+    "home": "/",
+    "signup": "/accounts/signup/",
+    "login": "/accounts/login/",
+    "confirm": "/accounts/confirm-email/",
+    "password-reset": "/accounts/password/reset/",
+    "not-found": "/no-such-page/",
+}
+OWN = {
+    "overview": "/billing/",
+    "buy": "/billing/buy/",
+    "buy-amount-refused": "/billing/buy/custom/?amount=4",
+    "payments": "/billing/payments/",
+    "ledger": "/billing/ledger/",
+    "ledger-filtered": "/billing/ledger/?kind=usage",
+    "ledger-refused": "/billing/ledger/?since=x",
+    "cancelled": "/billing/checkout/cancelled/",
+    "account-email": "/accounts/email/",
+    "account-mfa": "/accounts/2fa/",
+    "account-sessions": "/accounts/sessions/",
+}
+WIDTHS = (320, 375, 768, 1440)
+Keep = Callable[[Any, str], None]
+
+
+@pytest.fixture
+def customer(site: str) -> BillingCustomer:
+    user = User.objects.create_user("grace@example.com", "a-password-for-grace")
+    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+    return ensure_customer(user=user)
+
+
+def fill(customer: BillingCustomer) -> dict[str, str]:
+    """A history with every kind of row; gives the return pages of payments in each state."""
+    now = timezone.now()
+    paid = make_payment(customer, paid_at=now, paid_amount_minor=1000, paid_currency="usd", posting_count=1)
+    add_entry(customer, "500", kind=EntryKind.SIGNUP_BONUS)
+    add_entry(customer, "10000", kind=EntryKind.PURCHASE, payment_id=paid.pk, cost_minor=1000, currency="usd")
+    for number in range(30):
+        add_entry(customer, f"-{number + 1}.000412", kind=EntryKind.USAGE, description=f"Summary of report {number}")
+    place_hold(customer_id=customer.pk, amount=Decimal(250), key="test:hold")
+    attempt = {"code": "card_declined", "message": "Your card was declined.", "at": now.isoformat()}
+    states: dict[str, Payment] = {
+        "credited": paid,
+        "open": make_payment(customer, failed_attempts={"ch_1": attempt}),
+        "processing": make_payment(customer, completed_at=now),
+        "failed": make_payment(customer, completed_at=now, failed_at=now, failed_attempts={"ch_2": attempt}),
+        "expired": make_payment(customer, expired_at=now),
+        "review": make_payment(customer, mismatch="Paid for $9.00, offered for $10.00."),
+    }
+    return {
+        f"return-{state}": f"/billing/checkout/return/?session_id={payment.checkout_session_id}"
+        for state, payment in states.items()
+    }
+
+
+def log_in(page: Any) -> None:
+    page.goto("/accounts/login/")
+    page.get_by_label("Email").fill("grace@example.com")
+    page.get_by_label("Password").fill("a-password-for-grace")
+    page.locator("main form button[type=submit]").first.click()
+    page.wait_for_url("**/billing/")
+
+
+def look_at(page: Any, addresses: dict[str, str], *, keep: Keep) -> None:
+    """Check each page for barriers and for its width, and keep its picture; the faults of all are told together."""
+    faults: list[str] = []
+    for name, address in addresses.items():
+        page.goto(address)
+        for violation in Axe().run(page).response["violations"]:
+            targets = [" ".join(map(str, node["target"])) for node in violation["nodes"]]
+            faults.append(f"{name}: {violation['id']} ({violation['help']}): {targets[:4]}")
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 900})
+            beyond = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+            if beyond > 0:
+                faults.append(f"{name}: {beyond} px wider than a window of {width}")
+            if width != WIDTHS[0]:
+                keep(page, f"{name}-{width}")
+    assert not faults, "\n".join(faults)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_pages_for_strangers_have_no_barriers(theme: str, open_page: Callable[..., Any], keep: Keep) -> None:
+    look_at(open_page(color_scheme=theme), PUBLIC, keep=keep)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_empty_pages_have_no_barriers(
+    theme: str, open_page: Callable[..., Any], customer: BillingCustomer, keep: Keep
+) -> None:
+    page = open_page(color_scheme=theme)
+    log_in(page)
+
+    look_at(page, OWN, keep=keep)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_full_pages_have_no_barriers(
+    theme: str, open_page: Callable[..., Any], customer: BillingCustomer, keep: Keep
+) -> None:
+    returned = fill(customer)
+    page = open_page(color_scheme=theme)
+    log_in(page)
+
+    look_at(page, {**OWN, **returned}, keep=keep)
+
+
+def test_menu_closes_on_escape_and_gives_the_focus_back(
+    open_page: Callable[..., Any], customer: BillingCustomer
+) -> None:
+    page = open_page()
+    log_in(page)
+    page.get_by_label("Account menu").click()
+    assert page.get_by_role("button", name="Sign out").is_visible()
+
+    page.keyboard.press("Escape")
+
+    assert page.get_by_role("button", name="Sign out").is_hidden()
+    assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
+
+
+def test_times_are_said_in_the_readers_zone(open_page: Callable[..., Any], customer: BillingCustomer) -> None:
+    add_entry(customer, "1", occurred_at=datetime(2026, 11, 20, 23, 30, tzinfo=UTC))
+    page = open_page(timezone_id="Asia/Tokyo")
+    log_in(page)
+
+    shown = page.locator("td.when time").first
+
+    assert "Nov 21, 2026, 8:30" in shown.inner_text()
+    assert shown.get_attribute("title") == "20 Nov 2026, 23:30 UTC"
