@@ -22,14 +22,19 @@ class _TiedPopen(Popen):  # type: ignore[misc]  # honcho has no types
     """A command that gets SIGTERM when the process that reads its output is gone."""
 
     def __init__(self, command: str, **options: Any) -> None:
-        super().__init__(command, preexec_fn=lambda: die_with_parent(signal.SIGTERM), **options)
+        reader = os.getpid()
+        super().__init__(command, preexec_fn=lambda: die_with_parent(signal.SIGTERM, parent=reader), **options)
 
 
 class _TiedProcess(Process):  # type: ignore[misc]  # honcho has no types
     """honcho's reader of one command's output, which is killed together with its manager."""
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._starter = os.getpid()
+
     def run(self, events: Any = None, ignore_signals: bool = False) -> None:
-        die_with_parent(signal.SIGKILL)
+        die_with_parent(signal.SIGKILL, parent=self._starter)
         self._child_ctor = _TiedPopen
         super().run(events, ignore_signals)
 

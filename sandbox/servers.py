@@ -48,13 +48,14 @@ def start_postgres(*, files: Path, sockets: Path) -> Server:
     if (files / "postmaster.pid").exists():  # left by a keeper that was killed
         stop = [str(binaries / "pg_ctl"), "-D", str(files), "-m", "immediate", "stop"]
         subprocess.run(stop, user=owner.user, group=owner.group, cwd="/", check=False)
+    keeper = os.getpid()
     options = ["-h", "", "-k", str(sockets), "-c", f"max_connections={MAX_CONNECTIONS}"]
     return subprocess.Popen(
         [str(binaries / "postgres"), "-D", str(files), *options],
         user=owner.user,
         group=owner.group,
         cwd="/",
-        preexec_fn=lambda: die_with_parent(signal.SIGINT),
+        preexec_fn=lambda: die_with_parent(signal.SIGINT, parent=keeper),
     )
 
 
@@ -68,11 +69,12 @@ def start_valkey(*, sockets: Path) -> Server:
         orphan.sendall(b"SHUTDOWN NOSAVE\r\n")
         orphan.recv(64)  # returns when it is gone
     path.unlink(missing_ok=True)
+    keeper = os.getpid()
     options = ["--port", "0", "--unixsocket", str(path), "--unixsocketperm", "700", "--save", "", "--appendonly", "no"]
     return subprocess.Popen(
         [str(get_binary_path()), *options],
         cwd=sockets,
-        preexec_fn=lambda: die_with_parent(signal.SIGTERM),
+        preexec_fn=lambda: die_with_parent(signal.SIGTERM, parent=keeper),
     )
 
 
@@ -95,10 +97,15 @@ def server_owner() -> Owner:
     return Owner(user=nobody.pw_uid, group=nobody.pw_gid)
 
 
-def die_with_parent(number: signal.Signals) -> None:
-    """Ask the kernel to send this process a signal when its parent is gone (Linux; elsewhere nothing happens)."""
+def die_with_parent(number: signal.Signals, *, parent: int) -> None:
+    """Ask the kernel to send this process a signal when its parent is gone (Linux; elsewhere nothing happens).
+
+    ``parent`` is its process id, noted before the fork: a parent that is gone already sends nothing any more.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(number))
+        if os.getppid() != parent:
+            os._exit(1)
 
 
 def wait_for_socket(path: Path) -> None:

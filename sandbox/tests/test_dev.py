@@ -154,3 +154,19 @@ def test_processes_know_each_others_addresses(settings: Settings, monkeypatch: p
     assert variables["STRIPE_API_BASE"] == "http://127.0.0.1:8133"
     assert variables["BIND"] == "127.0.0.1:8123"
     assert variables["SITE_URL"] == "http://given.example.com"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent is gone")
+def test_child_of_a_parent_that_is_gone_already_does_not_start() -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+
+    code = f"import signal; from sandbox.servers import die_with_parent as tie; tie(signal.SIGTERM, parent={gone.pid})"
+    child = subprocess.run(
+        [sys.executable, "-c", f"{code}; print('on')"],
+        cwd=embedded.BASE_DIR,
+        capture_output=True,
+        check=False,
+    )
+
+    assert (child.returncode, child.stdout) == (1, b"")
