@@ -62,7 +62,7 @@ class _Bell:
 
     def _disconnect(self) -> None:
         producer, self._producer = self._producer, None
-        if producer is not None:
+        if producer is not None and producer.connection is not None:
             producer.connection.collect(socket_timeout=_TIMEOUT_SECONDS)
 
 

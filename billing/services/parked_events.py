@@ -35,4 +35,4 @@ def wake_events_known_by_now() -> int:
     now = timezone.now()
     with connection.cursor() as cursor:
         cursor.execute(_WAKE_KNOWN, [now, now])
-        return cursor.rowcount
+        return int(cursor.rowcount)

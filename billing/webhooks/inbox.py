@@ -118,8 +118,10 @@ def _claim(*, event_id: str | None = None) -> StripeEvent | None:
 
 
 def _work_off(*, claimed: StripeEvent | None, gateway: StripeGateway) -> EventState | None:
-    if claimed is None or claimed.state != EventState.PENDING:
-        return claimed and EventState(claimed.state)
+    if claimed is None:
+        return None
+    if claimed.state != EventState.PENDING:
+        return EventState(claimed.state)
     try:
         handler = HANDLERS.get(claimed.type)
         if handler is None:
@@ -171,4 +173,5 @@ def _bury(*, event: StripeEvent, reason: str) -> None:
 
 
 def _back_off(*, tries: int) -> timedelta:
-    return min(_FIRST_BACK_OFF * _BACK_OFF_GROWTH ** (tries - 1), _LONGEST_BACK_OFF)
+    growth: int = _BACK_OFF_GROWTH ** (tries - 1)
+    return min(_FIRST_BACK_OFF * growth, _LONGEST_BACK_OFF)

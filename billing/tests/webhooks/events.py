@@ -6,7 +6,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from django.http import HttpResponse
 from django.test import Client
 
 from billing.gateway.client import API_VERSION
@@ -39,8 +38,8 @@ def post_event(
     secrets: list[str] | None = None,
     age_seconds: int = 0,
     header: str | None = None,
-) -> HttpResponse:
-    """Post an event, or raw bytes, with a signature made `age_seconds` ago."""
+) -> Any:
+    """The answer to an event, or raw bytes, posted with a signature made `age_seconds` ago."""
     body = event if isinstance(event, bytes) else json.dumps(event).encode()
     if header is None:
         header = sign_payload(payload=body, secrets=secrets or [SECRET], timestamp=int(time.time()) - age_seconds)

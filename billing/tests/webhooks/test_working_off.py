@@ -227,7 +227,7 @@ def test_intent_of_another_customer_that_names_our_payment_grants_nothing(
     gateway: StripeGateway, customer: BillingCustomer, pack: CreditPack
 ) -> None:
     started = open_checkout(customer=customer, pack=pack, gateway=gateway)
-    intent = {"id": "pi_1", "object": "payment_intent", "status": "succeeded", "customer": "cus_other"}
+    intent: dict[str, Any] = {"id": "pi_1", "object": "payment_intent", "status": "succeeded", "customer": "cus_other"}
     intent |= {"amount": 1000, "amount_received": 1000, "currency": "usd", "livemode": False}
     intent |= {"metadata": {"payment_id": started.payment.public_id}}
     event = store(make_event(intent, type="payment_intent.succeeded"))
