@@ -6,7 +6,7 @@ from billing.views.balance import balance_chip
 from billing.views.buy import buy, buy_custom, buy_pack
 from billing.views.checkout_return import checkout_cancelled, checkout_return, checkout_return_status
 from billing.views.home import home
-from billing.views.ledger import ledger, ledger_sums
+from billing.views.ledger import ledger, ledger_export, ledger_sums
 from billing.views.overview import overview
 from billing.views.payments import payments
 from billing.views.webhook import receive_stripe_event
@@ -23,6 +23,7 @@ urlpatterns = [
     path("billing/checkout/return/status/", checkout_return_status, name="checkout_return_status"),
     path("billing/checkout/cancelled/", checkout_cancelled, name="checkout_cancelled"),
     path("billing/ledger/", ledger, name="ledger"),
+    path("billing/ledger/export.csv", ledger_export, name="ledger_export"),
     path("billing/ledger/sums/", ledger_sums, name="ledger_sums"),
     path("billing/payments/", payments, name="payments"),
     path("webhooks/stripe/", receive_stripe_event, name="stripe_webhook"),

@@ -2,13 +2,15 @@
 
 from urllib.parse import urlencode
 
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from billing.forms import LedgerFilterForm
 from billing.models import BillingCustomer
 from billing.selectors.entries import EntryFilter, page_of_entries, sum_entries
+from billing.selectors.export import stream_ledger_csv
 from billing.templatetags.billing_format import KIND_LABELS
 from billing.views.access import customer_page
 from billing.views.payments import read_cursor
@@ -57,6 +59,19 @@ def ledger_sums(request: HttpRequest, customer: BillingCustomer) -> HttpResponse
     form = LedgerFilterForm(request.GET, kind_labels=KIND_LABELS)
     sums = sum_entries(entry_filter=filter_of_form(form, customer)) if form.is_valid() else None
     return render(request, "billing/includes/ledger_sums.html", {"sums": sums})
+
+
+@require_safe
+@customer_page
+def ledger_export(request: HttpRequest, customer: BillingCustomer) -> HttpResponseBase:
+    """All entries of the filter as CSV, streamed, with exact decimals and times in UTC."""
+    form = LedgerFilterForm(request.GET, kind_labels=KIND_LABELS)
+    if not form.is_valid():
+        return render(request, "400.html", status=400)
+    pieces = stream_ledger_csv(entry_filter=filter_of_form(form, customer))
+    response = StreamingHttpResponse(pieces, content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="ledger-{timezone.now():%Y-%m-%d}.csv"'
+    return response
 
 
 def filter_of_form(form: LedgerFilterForm, customer: BillingCustomer) -> EntryFilter:

@@ -1,6 +1,8 @@
 """The ledger page: filters, running balance, pages, sums."""
 
+import csv
 from datetime import UTC, datetime
+from io import StringIO
 
 import pytest
 from django.test import Client
@@ -126,3 +128,48 @@ def test_description_is_escaped(browser: Client, customer: BillingCustomer) -> N
 
     assert "<script>alert" not in page
     assert "&lt;script&gt;alert" in page
+
+
+def export_of(browser: Client, query: str = "") -> list[dict[str, str]]:
+    response = browser.get(f"/billing/ledger/export.csv{query}")
+    assert response.status_code == 200
+    assert response["Content-Disposition"].startswith('attachment; filename="ledger-')
+    text = b"".join(response.streaming_content).decode()  # type: ignore[attr-defined]  # a StreamingHttpResponse
+    return list(csv.DictReader(StringIO(text)))
+
+
+def test_export_has_all_rows_of_the_filter_with_exact_decimals(browser: Client, customer: BillingCustomer) -> None:
+    fill_ledger(customer, count=40)
+    add_entry(customer, "-0.000412", kind=EntryKind.USAGE)
+
+    rows = export_of(browser, "?kind=usage")
+
+    assert len(rows) == 40
+    assert "-0.000412" in rows[-1].values()
+
+
+def test_export_cannot_run_in_a_spreadsheet(browser: Client, customer: BillingCustomer) -> None:
+    add_entry(customer, "1", description='=HYPERLINK("https://example.com","Click")')
+
+    values = [value for row in export_of(browser) for value in row.values()]
+
+    assert not any(value.startswith("=") for value in values)
+    assert any("HYPERLINK" in value for value in values)
+
+
+def test_export_of_others_is_empty(browser: Client) -> None:
+    add_entry(make_customer(), "777")
+
+    assert export_of(browser) == []
+
+
+def test_export_of_a_filter_that_cannot_be_read_is_refused(browser: Client) -> None:
+    assert browser.get("/billing/ledger/export.csv?since=x").status_code == 400
+
+
+def test_ledger_links_the_export_of_its_filter(browser: Client, customer: BillingCustomer) -> None:
+    add_entry(customer, "-1", kind=EntryKind.REFUND, payment_id=make_payment(customer).pk)
+
+    page = page_of(browser, "?kind=refund&since=2026-01-01&before=999")
+
+    assert "/billing/ledger/export.csv?kind=refund&amp;since=2026-01-01" in page
