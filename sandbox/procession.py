@@ -1,64 +1,122 @@
 """Several processes as one: started together, one log, stopped together, even when their starter is killed."""
 
 import os
-import shlex
+import selectors
 import signal
+import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final
-
-from honcho.manager import Manager
-from honcho.printer import Printer
-from honcho.process import Popen, Process
+from typing import Final
 
 from sandbox.servers import die_with_parent
 
-ENDS_AS_ASKED: Final = (None, 0, 130, 143, -signal.SIGINT, -signal.SIGTERM)
+STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+PATIENCE_SECONDS: Final = 8.0
+LINGER_SECONDS: Final = 1.0
 
 
-class _TiedPopen(Popen):  # type: ignore[misc]  # honcho has no types
-    """A command that gets SIGTERM when the process that reads its output is gone."""
+class Procession:
+    """The running processes by name. Each is a session of its own, so that a terminal's Ctrl-C reaches only us."""
 
-    def __init__(self, command: str, **options: Any) -> None:
-        reader = os.getpid()
-        super().__init__(command, preexec_fn=lambda: die_with_parent(signal.SIGTERM, parent=reader), **options)
+    def __init__(self) -> None:
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._rest: dict[str, bytes] = {}
+        self._is_asked_to_stop = False
+        self._selector = selectors.DefaultSelector()
+        for number in STOPPING:
+            signal.signal(number, self._ask_to_stop)
+
+    def start(self, *, name: str, command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
+        """Start one process; it gets SIGTERM when we are killed."""
+        starter = os.getpid()
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=lambda: die_with_parent(signal.SIGTERM, parent=starter),
+        )
+        self._running[name], self._rest[name] = process, b""
+        if process.stdout:
+            self._selector.register(process.stdout, selectors.EVENT_READ, name)
+
+    def run(self) -> int:
+        """Write the log until a signal comes or one process ends, then stop the rest. Returns a shell's exit code."""
+        code = 0
+        while not self._is_asked_to_stop:
+            if ended := self._find_ended():
+                name, code = ended
+                self._write("system", f"{name} ended with {code}, stopping the others")
+                break
+            self._copy_lines()
+        self.stop()
+        return abs(code)
+
+    def stop(self) -> None:
+        """Ask all to end, wait, and kill what did not."""
+        self._signal_all(signal.SIGTERM)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while self._selector.get_map() and time.monotonic() < deadline:
+            self._copy_lines()
+            if all(process.poll() is not None for process in self._running.values()):
+                deadline = min(deadline, time.monotonic() + LINGER_SECONDS)  # children of theirs may still write
+        self._signal_all(signal.SIGKILL)
+        for process in self._running.values():
+            process.wait()
+
+    def _ask_to_stop(self, number: int, frame: FrameType | None) -> None:
+        self._is_asked_to_stop = True
+
+    def _find_ended(self) -> tuple[str, int] | None:
+        codes = ((name, process.poll()) for name, process in self._running.items())
+        return next(((name, code) for name, code in codes if code is not None), None)
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        for process in self._running.values():
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
+
+    def _copy_lines(self) -> None:
+        for key, _ in self._selector.select(timeout=0.1):
+            name, chunk = key.data, os.read(key.fd, 65536)
+            *lines, self._rest[name] = (self._rest[name] + chunk).split(b"\n")
+            if not chunk:
+                self._selector.unregister(key.fileobj)
+                lines = [rest] if (rest := self._rest[name]) else []
+            for line in lines:
+                self._write(name, line.decode(errors="replace"))
+
+    def _write(self, name: str, line: str) -> None:
+        try:
+            sys.stdout.write(f"{datetime.now():%H:%M:%S} {name:<8} | {line}\n")  # noqa: DTZ005  # a developer's clock
+            sys.stdout.flush()
+        except BrokenPipeError:  # whoever read the log is gone
+            self._is_asked_to_stop = True
 
 
-class _TiedProcess(Process):  # type: ignore[misc]  # honcho has no types
-    """honcho's reader of one command's output, which is killed together with its manager."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._starter = os.getpid()
-
-    def run(self, events: Any = None, ignore_signals: bool = False) -> None:
-        die_with_parent(signal.SIGKILL, parent=self._starter)
-        self._child_ctor = _TiedPopen
-        super().run(events, ignore_signals)
-
-
-class _TiedManager(Manager):  # type: ignore[misc]  # honcho has no types
-    def __init__(self, printer: Printer) -> None:
-        super().__init__(printer)
-        self._process_ctor = _TiedProcess
-
-
-def run_together(*, commands: Mapping[str, Sequence[str]], folder: Path, environment: Mapping[str, str]) -> int:
+def run_together(
+    *,
+    commands: Mapping[str, Sequence[str]],
+    folder: Path,
+    environment: Mapping[str, str],
+    when_started: Callable[[], None] | None = None,
+) -> int:
     """Run commands until one ends or a signal asks to stop; stop the rest; return the exit code for the shell."""
-    manager = _TiedManager(Printer(sys.stdout, colour=sys.stdout.isatty()))
-    for name, command in commands.items():
-        line = f"exec {shlex.join(command)}"  # exec: signals reach the command, not a shell around it
-        manager.add_process(name, line, cwd=str(folder), env={**os.environ, **environment, "PYTHONUNBUFFERED": "1"})
-    signal.signal(signal.SIGHUP, _stop_politely)  # a closed terminal
+    procession = Procession()
     try:
-        manager.loop()
+        for name, command in commands.items():
+            procession.start(name=name, command=command, folder=folder, environment=environment)
+        if when_started:
+            when_started()
+        return procession.run()
     except BaseException:
-        manager.kill()  # else Python would wait for the readers for ever
+        procession.stop()
         raise
-    return 0 if manager.returncode in ENDS_AS_ASKED else abs(manager.returncode)
-
-
-def _stop_politely(number: int, frame: FrameType | None) -> None:
-    signal.raise_signal(signal.SIGTERM)

@@ -170,3 +170,14 @@ def test_child_of_a_parent_that_is_gone_already_does_not_start() -> None:
     )
 
     assert (child.returncode, child.stdout) == (1, b"")
+
+
+def test_reader_of_the_log_that_is_gone_stops_all(folder: Path) -> None:
+    starter = start(folder)
+    assert starter.stdout
+    starter.stdout.close()
+    os.kill(pid_of(folder, "first"), signal.SIGKILL)  # something to write about
+
+    starter.wait(timeout=PATIENCE_SECONDS)
+
+    assert (folder / "second.ended").exists()
