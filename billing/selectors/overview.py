@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
+from django.db import connection
 from django.db.models import Q, Sum
 from django.db.models.functions import TruncDate
 
@@ -23,12 +24,31 @@ class DayMovement:
     credits_out: Decimal
 
 
+# Entries have no index on time, and need none: their sequence grows with it and has no gaps, so the first entry since a
+# moment is found by halving, some twenty look-ups among a million entries.
+_FIRST_SEQUENCE_SINCE = """
+    WITH RECURSIVE search (low, high) AS (
+        SELECT 0::bigint, last_sequence + 1 FROM billing_creditbalance WHERE customer_id = %(customer)s
+        UNION ALL
+        SELECT CASE WHEN entry.created_at < %(since)s THEN entry.sequence ELSE search.low END,
+            CASE WHEN entry.created_at < %(since)s THEN search.high ELSE entry.sequence END
+        FROM search JOIN billing_ledgerentry AS entry
+            ON entry.customer_id = %(customer)s AND entry.sequence = (search.low + search.high) / 2
+        WHERE search.high - search.low > 1
+    )
+    SELECT min(high) FROM search
+"""
+
+
 def daily_movements(*, customer_id: int, now: datetime, days: int = 30) -> list[DayMovement]:
     """One movement for each of the last `days` days, the oldest first and today last; days without entries are zero."""
-    today = now.astimezone(UTC).date()
-    first = today - timedelta(days=days - 1)
+    first = now.astimezone(UTC).date() - timedelta(days=days - 1)
+    since = datetime.combine(first, time.min, UTC)
+    with connection.cursor() as cursor:
+        cursor.execute(_FIRST_SEQUENCE_SINCE, {"customer": customer_id, "since": since})
+        first_sequence = cursor.fetchone()[0] or 1
     rows = (
-        LedgerEntry.objects.filter(customer_id=customer_id, occurred_at__gte=datetime.combine(first, time.min, UTC))
+        LedgerEntry.objects.filter(customer_id=customer_id, sequence__gte=first_sequence, occurred_at__gte=since)
         .annotate(day=TruncDate("occurred_at", tzinfo=UTC))
         .values("day")
         .annotate(credits_in=Sum("amount", filter=Q(amount__gt=0)), credits_out=Sum("amount", filter=Q(amount__lt=0)))

@@ -23,8 +23,6 @@ from billing.webhooks.inbox import work_off_due_events
 from config.csp import checkout_additions
 from sandbox.stripe.server import SandboxServer
 
-playwright_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need Playwright")
-
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 RESULTS = Path(django_settings.BASE_DIR) / "test-results"
 WEBHOOK_SECRET = "whsec_test"
@@ -41,6 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
     """One Chromium for the run."""
+    playwright_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need Playwright")
     if not CHROMIUM.exists():
         pytest.skip(f"the browser tests need Chromium at {CHROMIUM} (the variable CHROMIUM names another place)")
     # Playwright's event loop runs in this thread, and Django would refuse the tests' own queries because of it.

@@ -2,9 +2,11 @@
 
 from typing import Any
 
-from playwright.sync_api import expect
+import pytest
 
 from tests.browser.conftest import link_of_last_mail
+
+expect = pytest.importorskip("playwright.sync_api", reason="the browser tests need Playwright").expect
 
 EMAIL, PASSWORD = "ada@example.com", "a-password-for-ada"
 DECLINED_CARD, GOOD_CARD = "4000000000000002", "4242424242424242"

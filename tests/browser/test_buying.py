@@ -3,14 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
-from playwright.sync_api import expect
-
 from billing.models import Payment
 from sandbox.stripe.server import SandboxServer
 from tests.browser.conftest import InboxWorker
 from tests.browser.steps import (
     DECLINED_CARD,
     GOOD_CARD,
+    expect,
     is_marked,
     mark,
     open_checkout,
