@@ -1,4 +1,4 @@
-"""What billing does when allauth tells of a sign-up or a verified address, and after a migration."""
+"""What billing does when allauth tells of a sign-up or a verified address."""
 
 from __future__ import annotations
 
@@ -6,17 +6,12 @@ from typing import Any
 
 from allauth.account.models import EmailAddress
 from allauth.account.signals import email_confirmed, user_signed_up
-from django.apps import AppConfig
-from django.contrib.auth.models import Permission
-from django.contrib.contenttypes.models import ContentType
-from django.db.models.signals import post_migrate
 from django.dispatch import receiver
 from django.http import HttpRequest
 
 from accounts.addresses import list_verified_addresses
 from accounts.models import User
 from accounts.network import client_address
-from billing.models import BillingCustomer
 from billing.services.customers import ensure_customer
 from billing.services.signup_bonus import grant_signup_bonus
 
@@ -37,14 +32,3 @@ def welcome(*, request: HttpRequest, email_address: EmailAddress, **_: Any) -> N
         grant_signup_bonus(
             user=email_address.user, verified_email=email_address.email, client_address=client_address(request)
         )
-
-
-@receiver(post_migrate, dispatch_uid="billing.receivers.create_permissions")
-def create_permissions(*, sender: AppConfig, using: str, **_: Any) -> None:
-    """The right to give or take credits by hand, apart from the right to look at customers or to freeze them."""
-    if sender.name != "billing":
-        return
-    content_type = ContentType.objects.db_manager(using).get_for_model(BillingCustomer)
-    Permission.objects.using(using).get_or_create(
-        content_type=content_type, codename="adjust_credits", defaults={"name": "Can give or take credits by hand"}
-    )

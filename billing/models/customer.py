@@ -24,6 +24,7 @@ class BillingCustomer(models.Model):
 
     class Meta:
         verbose_name = "customer"
+        permissions = [("adjust_credits", "Can give or take credits by hand")]
 
     def __str__(self) -> str:
         return self.user.email if self.user else self.public_id

@@ -8,7 +8,8 @@ from billing.models.customer import BillingCustomer
 from billing.models.fields import CreditsField
 from billing.models.triggers import append_only
 
-KIND_CHOICES = [(kind.value, kind.value.replace("_", " ").capitalize()) for kind in EntryKind]
+_LABELS = {EntryKind.SIGNUP_BONUS: "Sign-up bonus", EntryKind.AUTO_TOP_UP: "Automatic top-up"}
+KIND_CHOICES = [(kind.value, _LABELS.get(kind, kind.value.replace("_", " ").capitalize())) for kind in EntryKind]
 
 
 class LedgerEntry(models.Model):

@@ -8,6 +8,7 @@ from config.settings.base import (
     DATABASE_URL,
     EMAIL_URL,
     INSTALLED_APPS,
+    PORT,
     REDIS_URL,
     SECRET_KEY,
     STATIC_ROOT,
@@ -35,7 +36,7 @@ CACHES = {"default": redis_cache(REDIS_URL)}
 
 STRIPE_STAND_IN_IS_WANTED = not env.is_given("STRIPE_SECRET_KEY", "STRIPE_PUBLISHABLE_KEY", "STRIPE_API_BASE")
 if STRIPE_STAND_IN_IS_WANTED:
-    STRIPE_API_BASE = defaults.STRIPE_API_BASE
+    STRIPE_API_BASE = defaults.stripe_api_base(web_port=PORT)
     STRIPE_JS_URL = defaults.stripe_js_url(STRIPE_API_BASE)
     STRIPE_SECRET_KEY = defaults.STRIPE_SECRET_KEY
     STRIPE_PUBLISHABLE_KEY = defaults.STRIPE_PUBLISHABLE_KEY
@@ -56,6 +57,5 @@ STORAGES = {
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = True  # security keys over plain http, on this machine only
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = True
-MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = True  # security keys over plain http, on this machine only
 STATIC_ROOT.mkdir(exist_ok=True)  # whitenoise warns where it is missing
 MALFORMED_VARIABLES = frozenset(env.malformed)
