@@ -158,6 +158,7 @@ VARIABLES: Final = (
     Variable("E029", "GOOGLE_CLIENT_SECRET", "one word", _matches(r"\S+")),
     Variable("E030", "LOG_FORMAT", "console or json", lambda value: value in ("console", "json"), _always),
     Variable("E031", "TRUSTED_PROXY_COUNT", "a whole number: 1 behind one proxy", _is_at_least(0)),
+    Variable("E032", "PORT", "a port number: 8000", lambda value: 0 < value < 65_000, _always),
 )
 
 

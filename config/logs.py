@@ -66,6 +66,7 @@ def logging_config(log_format: str, *, level: str = "INFO") -> dict[str, Any]:
             "django.request": {"level": "CRITICAL"},  # django_structlog logs every answer and every exception
             "gunicorn.error": {"handlers": [], "level": level, "propagate": True},
             "gunicorn.access": {"handlers": [], "level": "WARNING", "propagate": True},
+            "stripe": {"level": "WARNING"},  # its SDK tells of each call
             "celery.worker.strategy": {"level": "WARNING"},  # django_structlog logs starts and ends with a request id
             "celery.app.trace": {"level": "WARNING"},
         },

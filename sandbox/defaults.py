@@ -2,12 +2,15 @@
 
 from typing import Final
 
-WEB_PORT: Final = 8000
 STRIPE_PORT_OFFSET: Final = 10  # the stand-in's port is the web server's plus this
-STRIPE_API_BASE: Final = f"http://127.0.0.1:{WEB_PORT + STRIPE_PORT_OFFSET}"
 STRIPE_SECRET_KEY: Final = "sk_test_sandbox"
 STRIPE_PUBLISHABLE_KEY: Final = "pk_test_sandbox"
 STRIPE_WEBHOOK_SECRET: Final = "whsec_sandbox"
+
+
+def stripe_api_base(*, web_port: int) -> str:
+    """Where the stand-in is that belongs to the web server on this port."""
+    return f"http://127.0.0.1:{web_port + STRIPE_PORT_OFFSET}"
 
 
 def stripe_js_url(api_base: str) -> str:

@@ -65,6 +65,7 @@ MALFORMED: dict[str, list[Any]] = {
     "GOOGLE_CLIENT_SECRET": ["two words"],
     "LOG_FORMAT": ["xml"],
     "TRUSTED_PROXY_COUNT": [-1],
+    "PORT": [0, -1, 70_000],
 }
 NEEDED = {
     *("SECRET_KEY", "ALLOWED_HOSTS", "SITE_URL", "DATABASE_URL", "REDIS_URL", "EMAIL_URL", "STRIPE_SECRET_KEY"),

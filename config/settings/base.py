@@ -17,7 +17,8 @@ IS_PRODUCTION = False
 SECRET_KEY = env.text("SECRET_KEY")
 DEBUG = env.flag("DEBUG", default=False)
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS")
-SITE_URL = env.text("SITE_URL", "http://127.0.0.1:8000")
+PORT = env.integer("PORT", default=8000)
+SITE_URL = env.text("SITE_URL", f"http://127.0.0.1:{PORT}")
 
 INSTALLED_APPS = [
     "unfold",

@@ -13,7 +13,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
-from sandbox import embedded
+from sandbox import defaults, embedded
 from sandbox.demo.accounts import OWNER, STAFF
 from sandbox.management.commands import dev
 
@@ -114,14 +114,14 @@ def test_kill_9_of_the_starter_leaves_no_child(folder: Path) -> None:
     assert (folder / "first.ended").exists()
 
 
-def test_taken_port_is_a_sentence() -> None:
+def test_taken_port_is_a_sentence(settings: Settings) -> None:
     with socket.socket() as other:
         other.bind((dev.ADDRESS, 0))
         other.listen()
-        port = other.getsockname()[1]
+        settings.PORT = other.getsockname()[1]
 
-        with pytest.raises(CommandError, match=rf"Port {port} cannot be used .* make run PORT=8100"):
-            call_command("dev", port=port)
+        with pytest.raises(CommandError, match=rf"Port {settings.PORT} cannot be used .* make run PORT=8100"):
+            call_command("dev")
 
 
 def test_demo_accounts_and_addresses_are_announced(settings: Settings) -> None:
@@ -145,15 +145,8 @@ def test_no_stand_in_is_started_for_what_is_given(settings: Settings, monkeypatc
     assert {"web", "worker", "beat"} <= set(commands)
 
 
-def test_processes_know_each_others_addresses(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings.STRIPE_STAND_IN_IS_WANTED = True
-    monkeypatch.setenv("SITE_URL", "http://given.example.com")
-
-    variables = dev.list_variables(port=8123, stripe_port=8133)
-
-    assert variables["STRIPE_API_BASE"] == "http://127.0.0.1:8133"
-    assert variables["BIND"] == "127.0.0.1:8123"
-    assert variables["SITE_URL"] == "http://given.example.com"
+def test_stand_in_is_ten_ports_above_the_web_server() -> None:
+    assert defaults.stripe_api_base(web_port=8123) == "http://127.0.0.1:8133"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent is gone")
