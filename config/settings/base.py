@@ -166,7 +166,11 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_TIMEZONE = TIME_ZONE
-CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {}
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
+    # The sweeper works off the inbox too; this is for a sweeper that is down. What was not run in time is not run twice.
+    "work-off-inbox": {"task": "billing.work_off_inbox", "schedule": 30.0, "options": {"expires": 30}},
+    "fetch-receipts": {"task": "billing.fetch_receipts", "schedule": 60.0, "options": {"expires": 60}},
+}
 
 # --- The browser's safety
 CONTENT_SECURITY_POLICY = {"DIRECTIVES": pages_policy(google_login=bool(GOOGLE_CLIENT_ID))}

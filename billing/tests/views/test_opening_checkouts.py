@@ -82,7 +82,7 @@ def test_amount_that_cannot_be_paid_is_refused_by_name(browser: Client, amount: 
     [({"form_key": ""}, "form_key"), ({"form_key": "a b"}, "form_key"), ({"ui_mode": "x"}, "ui_mode")],
 )
 def test_malformed_field_is_refused_by_name(
-    browser: Client, pack: CreditPack, fields: dict[str, str], field: str
+    browser: Client, pack: CreditPack, fields: dict[str, Any], field: str
 ) -> None:
     response = send(browser, pack.slug, **fields)
 
