@@ -10,6 +10,7 @@ import pytest
 import time_machine
 from django.db import transaction
 from django.db.models import F
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
@@ -333,4 +334,5 @@ class LedgerMachine(RuleBasedStateMachine):
 
 @pytest.mark.django_db
 def test_random_histories_agree_with_the_model() -> None:
-    run_state_machine_as_test(LedgerMachine)
+    examples = 5 * settings.default.max_examples  # 500, in the nightly profile 10,000
+    run_state_machine_as_test(LedgerMachine, settings=settings(max_examples=examples, stateful_step_count=50))
