@@ -167,7 +167,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_TIMEZONE = TIME_ZONE
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
-    # The sweeper works off the inbox too; this is for a sweeper that is down. What was not run in time is not run twice.
+    # For when the sweeper is down. What was not run in time is not run twice.
     "work-off-inbox": {"task": "billing.work_off_inbox", "schedule": 30.0, "options": {"expires": 30}},
     "fetch-receipts": {"task": "billing.fetch_receipts", "schedule": 60.0, "options": {"expires": 60}},
 }

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from celery import current_app
+from django.db import connection
 from pytest_django import Settings
 
 from billing import wake
@@ -74,3 +75,24 @@ def test_credits_arrive_without_a_broker_and_without_a_worker(
             assert deliver(signed) == 200
         with running_command(*SWEEP, redis_url=broker.redis_url, stripe_api_base=stripe_sandbox.base_url):
             assert wait_until(has_credits, seconds=20) < 15
+
+
+@pytest.mark.usefixtures("quiet_broker")
+def test_sweeper_outlives_its_database_connections(stripe_sandbox: SandboxServer, settings: Settings) -> None:
+    def is_done(event_id: str) -> bool:
+        return StripeEvent.objects.filter(event_id=event_id, state="done").exists()
+
+    sweep_often = (*SWEEP, "--interval", "0.2")
+    with running_command(
+        *sweep_often, redis_url=settings.REDIS_URL, stripe_api_base=stripe_sandbox.base_url
+    ) as sweeper:
+        for _ in range(3):
+            event = make_event()
+            assert post_event(event).status_code == 200
+            wait_until(lambda event_id=event["id"]: is_done(event_id), seconds=20)  # type: ignore[misc]
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+        assert sweeper.poll() is None
