@@ -39,6 +39,7 @@ def test_sign_up_brings_the_bonus_and_a_pack_arrives_without_reloading(
 
     expect(page.locator("[data-state=credited]")).to_contain_text("10,000 credits have arrived")
     expect(page.locator(".balance-chip")).to_contain_text("10,500")
+    expect(page.get_by_role("link", name="Receipt")).to_be_visible()
     assert is_marked(page)
     keep(page, "4-credited")
     page.get_by_role("link", name="See it in the ledger").click()
