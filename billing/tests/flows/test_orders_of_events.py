@@ -186,8 +186,8 @@ def test_sample_of_orders_ends_in_the_same_credits(history: History) -> None:
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("part", range(20))
+@pytest.mark.parametrize("part", range(4))
 def test_every_order_ends_in_the_same_credits(history: History, part: int) -> None:
-    assert len(ORDERS) == math.factorial(7) == 5_040
+    assert len(ORDERS) == math.factorial(7) == 5_040  # four parts, for as many processes
 
-    run_each(history, ORDERS[part::20])
+    run_each(history, ORDERS[part::4])
