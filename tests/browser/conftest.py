@@ -14,11 +14,13 @@ import pytest
 from django.conf import settings as django_settings
 from django.core import mail
 from django.db import connection
+from django.utils import timezone
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from billing.models import CreditPack
 from billing.services.gateway import configured_gateway
+from billing.services.receipts import fetch_missing_receipts
 from billing.webhooks.inbox import work_off_due_events
 from config.csp import checkout_additions
 from sandbox.stripe.server import SandboxServer
@@ -63,7 +65,8 @@ class InboxWorker(threading.Thread):
         while not self.should_stop.is_set():
             if self.may_work.is_set():
                 try:
-                    work_off_due_events(gateway=configured_gateway())
+                    if work_off_due_events(gateway=configured_gateway()):
+                        fetch_missing_receipts(gateway=configured_gateway(), now=timezone.now())
                 except Exception as fault:  # shown by the fixture's end; a thread's traceback would be lost
                     self.faults.append(fault)
             self.should_stop.wait(0.1)
