@@ -5,15 +5,13 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management import BaseCommand, CommandError
-
-from billing.errors import BillingError
+from billing.management.ledger_command import EXIT_FINDINGS, LedgerCommand
 from billing.models import BillingCustomer
 from billing.selectors.customers import find_customer
 from billing.services.verification import Finding, find_ledger_faults
 
 
-class Command(BaseCommand):
+class Command(LedgerCommand):
     """Reads only; safe to run at any time, also twice at once."""
 
     help = (
@@ -26,10 +24,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="One JSON document instead of lines.")
 
     def handle(self, *, customer: str | None, json: bool, **options: Any) -> None:
-        try:
-            customer_ids = [find_customer(name=customer).pk] if customer else None
-        except BillingError as refusal:
-            raise CommandError(str(refusal), returncode=2) from refusal
+        customer_ids = [find_customer(name=customer).pk] if customer else None
         findings = list(find_ledger_faults(customer_ids=customer_ids))
         names = dict(
             BillingCustomer.objects.filter(pk__in={finding.customer_id for finding in findings}).values_list(
@@ -38,7 +33,7 @@ class Command(BaseCommand):
         )
         self._print_json(findings, names) if json else self._print_lines(findings, names)
         if findings:
-            sys.exit(1)
+            sys.exit(EXIT_FINDINGS)
 
     def _print_json(self, findings: list[Finding], names: dict[int, str]) -> None:
         rows = [

