@@ -4,12 +4,14 @@ import json
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.models import User
 from billing import credits
@@ -85,7 +87,7 @@ def test_a_new_user_has_an_empty_balance(user: User) -> None:
     assert BillingCustomer.objects.get(user=user).balance.posted == 0
 
 
-def test_reading_a_balance_takes_one_query(rich: User, django_assert_num_queries) -> None:
+def test_reading_a_balance_takes_one_query(rich: User, django_assert_num_queries: DjangoAssertNumQueries) -> None:
     with django_assert_num_queries(1):
         assert get_balance(rich).available == 100
 
@@ -97,7 +99,7 @@ def test_a_customer_without_a_balance_row_is_an_alarm(user: User) -> None:
         get_balance(user)
 
 
-def test_a_balance_is_low_below_the_threshold_and_not_at_it(rich: User, settings) -> None:
+def test_a_balance_is_low_below_the_threshold_and_not_at_it(rich: User, settings: Settings) -> None:
     settings.LOW_BALANCE_THRESHOLD = Decimal(100)
     assert not get_balance(rich).is_low
 
@@ -194,7 +196,7 @@ def test_any_other_key_is_taken_as_it_is(rich: User, key: str) -> None:
 
 @pytest.mark.parametrize(("field", "limit"), [("description", 500), ("source_type", 40), ("source_id", 100)])
 def test_texts_are_stored_whole_or_refused(rich: User, field: str, limit: int) -> None:
-    texts = {"description": "Image"}
+    texts: dict[str, Any] = {"description": "Image"}
 
     entry = deduct_credits(rich, 1, idempotency_key="a", **(texts | {field: "ü" * limit}))
     assert getattr(entry, field) == "ü" * limit

@@ -4,6 +4,7 @@ Credits are whole here, and each is a token. An outgoing entry is a list of slot
 holds the lot that paid it, or None while it is uncovered. Slow and obvious on purpose.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 FREE, PLAN, BOUGHT = 10, 20, 30
@@ -174,7 +175,16 @@ class ModelLedger:
         self.lines.append(Line(kind, amount, self.posted, payment))
         return self.lines[-1]
 
-    def _take(self, now, kind, size, *, usable, own=None, payment=None):  # type: ignore[no-untyped-def]
+    def _take(
+        self,
+        now: int,
+        kind: str,
+        size: int,
+        *,
+        usable: Callable[[Lot], bool],
+        own: int | None = None,
+        payment: int | None = None,
+    ) -> None:
         line = self._line(kind, -size, payment)
 
         def place(lot: Lot) -> tuple[int, int, bool, int, int]:

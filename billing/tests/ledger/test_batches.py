@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+from pytest_django import DjangoAssertNumQueries
 
 from billing.errors import BatchRefused, CustomerFrozen, IdempotencyConflict, InsufficientCredits
 from billing.kinds import EntryKind
@@ -150,7 +151,7 @@ def test_one_account_named_many_times_moves_by_every_posting(customer: BillingCu
     assert_books_are_right(customer)
 
 
-def test_an_empty_batch_does_nothing(django_assert_num_queries) -> None:
+def test_an_empty_batch_does_nothing(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     with django_assert_num_queries(2):  # the savepoint alone
         assert post_many(postings=[]) == []
 
@@ -161,7 +162,9 @@ def test_a_batch_above_the_limit_is_refused_whole(customer: BillingCustomer) -> 
 
 
 @pytest.mark.parametrize("size", [2, 200])
-def test_a_batch_takes_the_same_number_of_queries_whatever_its_size(size: int, django_assert_num_queries) -> None:
+def test_a_batch_takes_the_same_number_of_queries_whatever_its_size(
+    size: int, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     customers = [make_customer() for _ in range(size)]
     post_many(postings=[posting_of(customer, PROMOTION, 1) for customer in customers])
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from pytest_django import DjangoAssertNumQueries
 
 from billing.errors import InsufficientCredits
 from billing.kinds import EntryKind
@@ -249,7 +250,7 @@ def test_one_customer_with_broken_books_does_not_stop_the_sweep(customer: Billin
 
 
 def test_a_read_takes_one_query_while_nothing_has_lapsed(
-    customer: BillingCustomer, clock: Clock, django_assert_num_queries
+    customer: BillingCustomer, clock: Clock, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     give(customer, 10, expires_at=clock.after(hours=1))
     clock.move(hours=1, microseconds=-1)
@@ -262,7 +263,7 @@ def test_a_read_takes_one_query_while_nothing_has_lapsed(
 
 
 def test_a_read_takes_a_second_query_where_something_has_lapsed(
-    customer: BillingCustomer, clock: Clock, django_assert_num_queries
+    customer: BillingCustomer, clock: Clock, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     give(customer, 10, expires_at=clock.after(hours=1))
     give(customer, 7, expires_at=clock.after(days=1))

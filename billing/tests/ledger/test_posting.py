@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from billing.errors import CustomerFrozen, InsufficientCredits
 from billing.kinds import CLAW_BACKS, GRANT_PRIORITIES, RETURNS, EntryKind
@@ -243,7 +244,7 @@ def test_books_that_do_not_add_up_stop_the_next_write(customer: BillingCustomer)
 
 @pytest.mark.parametrize("grants", [1, 200])
 def test_spending_takes_the_same_number_of_queries_however_many_grants_there_are(
-    customer: BillingCustomer, grants: int, django_assert_num_queries
+    customer: BillingCustomer, grants: int, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     for _ in range(grants):
         give(customer, 1)
@@ -256,7 +257,7 @@ def test_spending_takes_the_same_number_of_queries_however_many_grants_there_are
 
 @pytest.mark.parametrize("entries", [1, 200])
 def test_spending_takes_the_same_number_of_queries_however_long_the_ledger_is(
-    customer: BillingCustomer, entries: int, django_assert_num_queries
+    customer: BillingCustomer, entries: int, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     give(customer, 1000)
     for _ in range(entries):

@@ -74,7 +74,7 @@ def triggers_off() -> Iterator[None]:
             run(f"ALTER TABLE {table} ENABLE TRIGGER USER")
 
 
-def run(statement: str, *parameters: object) -> None:
+def run(statement: str, *parameters: int) -> None:
     with connection.cursor() as cursor:
         cursor.execute(statement, list(parameters))
 
