@@ -6,6 +6,7 @@ import statistics
 import time
 from dataclasses import dataclass
 from decimal import Decimal
+from multiprocessing.synchronize import Barrier
 
 from benchmarks import database
 
@@ -13,6 +14,8 @@ PROCESSES = 4
 BATCH = 100
 SECONDS = 6
 ROUNDS = 3
+
+_start: list[Barrier] = []  # in a pool's worker: where all begin together
 
 
 @dataclass(frozen=True)
@@ -54,9 +57,8 @@ def _hot_per_second(*, seconds: int, size: int, tag: str) -> float:
     return _post(customer_ids=[customer_id] * size, size=size, seconds=seconds, tag=tag, is_hot=True) / seconds
 
 
-def _join(barrier: object) -> None:
-    global _barrier  # how a pool's workers share one thing
-    _barrier = barrier
+def _join(barrier: Barrier) -> None:
+    _start.append(barrier)
     database.connect_django()
 
 
@@ -65,7 +67,7 @@ def _post_for(seconds: int, size: int, worker: int, tag: str) -> int:
 
     customer_ids = list(CreditBalance.objects.order_by("pk").values_list("pk", flat=True))[worker::PROCESSES]
     _post(customer_ids=customer_ids, size=size, seconds=1, tag=f"{tag}-warm")
-    _barrier.wait()  # type: ignore[name-defined]
+    _start[0].wait()
     return _post(customer_ids=customer_ids, size=size, seconds=seconds, tag=tag)
 
 

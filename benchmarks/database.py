@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import django
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 NAME = "prepaid_bench"
 CUSTOMERS = 1_000
@@ -41,7 +42,7 @@ def recreate() -> None:
     from django.core.management import call_command
 
     arguments = {**server_arguments(), "dbname": "postgres"}
-    with psycopg.connect(**arguments, autocommit=True) as connection:
+    with psycopg.connect(make_conninfo(**arguments), autocommit=True) as connection:
         connection.execute(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)")
         connection.execute(f"CREATE DATABASE {NAME}")
     call_command("migrate", verbosity=0)

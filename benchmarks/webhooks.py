@@ -152,7 +152,7 @@ def _deliver(*, port: int, bodies: list[bytes], interval: float) -> list[tuple[i
     start = time.perf_counter()
     for number, body in enumerate(bodies):
         time.sleep(max(0.0, start + number * interval - time.perf_counter()))
-        thread = threading.Thread(target=lambda body=body: answers.append(_post(port=port, body=body)))  # type: ignore[misc]
+        thread = threading.Thread(target=lambda body=body: answers.append(_post(port=port, body=body)))
         thread.start()
         threads.append(thread)
     for thread in threads:

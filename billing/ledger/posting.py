@@ -45,6 +45,8 @@ class PostingOutcome:
         """
         if self.refusal is not None:
             raise self.refusal
+        if self.entry_id is None:
+            raise RuntimeError("The posting was not made yet.")
         if self.new_entry is None or self.posted_at is None:
             return LedgerEntry.objects.get(pk=self.entry_id)
         return entry_row(

@@ -98,7 +98,9 @@ def read_next_expiry(*, customer_id: int, now: datetime) -> NextExpiry | None:
         .order_by("expires_at")
         .first()
     )
-    return NextExpiry(amount=soonest["amount"], at=soonest["expires_at"]) if soonest else None
+    if soonest is None or soonest["expires_at"] is None:
+        return None
+    return NextExpiry(amount=soonest["amount"], at=soonest["expires_at"])
 
 
 def read_category_balances(*, customer_id: int, now: datetime) -> list[CategoryBalance]:

@@ -56,7 +56,7 @@ def credits(amount: Decimal) -> str:
 
 @register.filter
 def short_credits(amount: Decimal) -> str:
-    """"1,000.51": two places, the rest cut off, for where a glance is enough; "<0.01" for what is not nothing."""
+    """Two places, the rest cut off, for where a glance is enough: "1,000.51"; "<0.01" for what is not nothing."""
     shown = amount.quantize(Decimal("0.01"), rounding=ROUND_DOWN)
     if not shown and amount > 0:
         return "<0.01"
@@ -98,7 +98,7 @@ def kind_label(kind: str) -> str:
 
 @register.filter
 def state_label(state: str) -> str:
-    """"Under review" for `review`."""
+    """The state for people: "Under review" for `review`."""
     return str(PaymentState(state).label)
 
 

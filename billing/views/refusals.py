@@ -39,7 +39,9 @@ def answer_refusal(request: HttpRequest, refusal: BillingError) -> HttpResponse:
     if prefers_json(request):
         response = JsonResponse(problem(refusal), status=status, content_type="application/problem+json")
     else:
-        response = render(request, "billing/refusal.html", {"refusal": refusal, "problem": problem(refusal)}, status=status)
+        response = render(
+            request, "billing/refusal.html", {"refusal": refusal, "problem": problem(refusal)}, status=status
+        )
     if isinstance(refusal, CheckoutRateLimited):
         response["Retry-After"] = str(refusal.retry_after_seconds)
     return response

@@ -338,5 +338,5 @@ PARTS = 4  # so that the workers of a run share them
 @pytest.mark.django_db
 @pytest.mark.parametrize("part", range(1, PARTS + 1))
 def test_random_histories_agree_with_the_model(part: int) -> None:
-    examples = 5 * settings.default.max_examples // PARTS  # 500 in all, in the nightly profile 10,000
+    examples = 5 * settings().max_examples // PARTS  # 500 in all, in the nightly profile 10,000
     run_state_machine_as_test(LedgerMachine, settings=settings(max_examples=examples, stateful_step_count=50))
