@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from billing import wake
 from billing.models import EventState, StripeEvent
+from billing.services.catalog import sync_catalog
 from billing.services.gateway import configured_gateway
 from billing.services.receipts import fetch_missing_receipts, fetch_receipt
 from billing.webhooks.inbox import work_off_due_events, work_off_event
@@ -30,3 +31,9 @@ def work_off_inbox() -> int:
 def fetch_receipts() -> int:
     """Fetch receipts that were missed; gives how many."""
     return fetch_missing_receipts(gateway=configured_gateway(), now=timezone.now())
+
+
+@shared_task(name=wake.SYNC_CATALOG)
+def sync_stripe_catalog() -> int:
+    """Give packs that staff have changed their prices at Stripe; gives the number of steps."""
+    return sum(1 for _ in sync_catalog(gateway=configured_gateway()))

@@ -12,6 +12,7 @@ from celery import current_app
 from kombu import Connection, Producer
 
 WORK_OFF_EVENT = "billing.work_off_event"
+SYNC_CATALOG = "billing.sync_catalog"
 
 _TIMEOUT_SECONDS = 0.25
 _QUIET_SECONDS = 5.0  # after a failure nobody is held up by the broker for so long

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -14,6 +16,7 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from billing import wake
 from billing.admin.base import page_action, show_credits, show_money, shown
 from billing.admin.confirmations import confirmation_page
 from billing.admin.links import link_to_stripe
@@ -66,6 +69,19 @@ class CreditPackAdmin(ModelAdmin):  # type: ignore[misc]
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: CreditPack | None = None) -> dict[str, Any]:
         return {} if obj else self.prepopulated_fields
+
+    def save_model(
+        self, request: HttpRequest, obj: CreditPack, form: forms.ModelForm[CreditPack], change: bool
+    ) -> None:
+        """A changed price needs a successor at Stripe, whose prices cannot be changed."""
+        super().save_model(request, obj, form, change)
+        if obj.stripe_price_id and {"price_minor", "currency"} & set(form.changed_data):
+            transaction.on_commit(partial(wake.wake_task, name=wake.SYNC_CATALOG))
+            messages.warning(
+                request,
+                f"{obj} is being given its new price at Stripe; until then buying it is refused. If that lasts, run "
+                "sync_stripe_catalog.",
+            )
 
     @page_action("Adopt a Stripe price", url_path="adopt-price", permissions=["change"])
     def adopt_price(self, request: HttpRequest, object_id: str) -> HttpResponse:

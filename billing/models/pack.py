@@ -38,6 +38,11 @@ class CreditPack(models.Model):
             models.CheckConstraint(condition=Q(credits__gt=0, bonus_credits__gte=0), name="billing_pack_credits"),
             models.CheckConstraint(condition=Q(price_minor__gt=0), name="billing_pack_price_positive"),
             models.CheckConstraint(
+                condition=~Q(slug="custom"),
+                name="billing_pack_slug_not_custom",
+                violation_error_message="The slug 'custom' is the page for an amount of one's own. Choose another.",
+            ),
+            models.CheckConstraint(
                 condition=Q(lifetime_days__isnull=True) | Q(lifetime_days__gt=0), name="billing_pack_lifetime"
             ),
         ]

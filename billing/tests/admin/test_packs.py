@@ -98,3 +98,23 @@ def test_stripe_out_of_reach_is_told_and_changes_nothing(admin: Client, settings
     assert page.status_code == 200
     pack.refresh_from_db()
     assert pack.stripe_price_id == ""
+
+
+def test_a_changed_price_is_announced_until_stripe_has_it(admin: Client) -> None:
+    pack = make_pack(stripe_price_id="price_old")
+
+    response = admin.post(change(pack), form_of(pack, price_minor="1200"), follow=True)
+
+    pack.refresh_from_db()
+    assert pack.price_minor == 1200
+    assert "until then buying it is refused" in response.content.decode()
+
+
+def test_the_slug_of_the_page_for_custom_amounts_is_refused(admin: Client) -> None:
+    pack = make_pack()
+
+    response = admin.post(change(pack), form_of(pack, slug="custom"))
+
+    pack.refresh_from_db()
+    assert pack.slug != "custom"
+    assert "Choose another." in response.content.decode()
