@@ -32,7 +32,7 @@ def configure_structlog() -> None:
 
 
 def logging_config(log_format: str, *, level: str = "INFO") -> dict[str, Any]:
-    """The dictionary for logging.config: `console` or `json`, to standard output."""
+    """The dictionary for logging.config: `console` or `json`, to standard error: what a command prints stays clean."""
     stamp: list[Processor] = []  # `dev` and the platform's log put the time before each line
     renderer: Processor = structlog.dev.ConsoleRenderer(
         colors=False, exception_formatter=structlog.dev.plain_traceback, pad_event_to=0
@@ -56,9 +56,9 @@ def logging_config(log_format: str, *, level: str = "INFO") -> dict[str, Any]:
         "disable_existing_loggers": False,
         "formatters": {"structured": formatter},
         "handlers": {
-            "stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "structured"}
+            "stderr": {"class": "logging.StreamHandler", "stream": "ext://sys.stderr", "formatter": "structured"}
         },
-        "root": {"handlers": ["stdout"], "level": level},
+        "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             # Django and gunicorn bring handlers of their own; these lines send everything to ours instead.
             "django": {"handlers": [], "level": level, "propagate": True},
