@@ -2,6 +2,7 @@
 
 shapes.py     what goes in and what comes out, as plain dataclasses      pure
 planning.py   all rules: what an operation does to a locked account      pure
+burn_down.py  which grants an outgoing entry draws on                     pure
 returning.py  the rule for credits that come back                        pure
 locking.py    locks balances by ascending id, then loads accounts
 writing.py    writes a plan by one statement

@@ -4,12 +4,12 @@ Each `plan_*` function either refuses, leaving the account as it was, or changes
 numbers in comments are the rules of the ledger in `billing/README.md`.
 """
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from billing.errors import CustomerFrozen, HoldEnded, IdempotencyConflict, InsufficientCredits
 from billing.kinds import CLAW_BACKS, GRANT_PRIORITIES, RETURNS, SPENDING, AllocationKind, EntryKind, HoldState
+from billing.ledger.burn_down import draw, rank_for_posting, rank_for_settlement
 from billing.ledger.returning import give_back, undone_entries
 from billing.ledger.shapes import (
     ZERO,
@@ -19,7 +19,6 @@ from billing.ledger.shapes import (
     NewEntry,
     NewGrant,
     Posting,
-    UncoveredEntry,
     hash_request,
 )
 from billing.money import CREDIT_PLACES, CREDIT_STEP
@@ -53,7 +52,7 @@ def plan_posting(*, account: Account, posting: Posting, now: datetime) -> int:
         _check_may_leave(account=account, posting=posting)
     ref = _append_posting(account=account, posting=posting, request_hash=request_hash, now=now)
     if posting.amount < 0:
-        _draw(account=account, entry_ref=ref, amount=-posting.amount, rank=_rank_for_posting(posting, now))
+        draw(account=account, entry_ref=ref, amount=-posting.amount, rank=rank_for_posting(posting, now))
     elif posting.kind in RETURNS:
         give_back(account=account, posting=posting, cause_ref=ref, now=now)
         cover_uncovered(account=account, cause_ref=ref)
@@ -110,7 +109,7 @@ def plan_settlement(
                 is_late=is_late,
             )
         )
-        _draw(account=account, entry_ref=ref, amount=amount, rank=_rank_for_settlement(hold, now))
+        draw(account=account, entry_ref=ref, amount=amount, rank=rank_for_settlement(hold, now))
     hold.settled_amount, hold.is_late = amount, is_late
     end_hold(account=account, hold=hold, state=HoldState.SETTLED, now=now)
     return ref
@@ -250,51 +249,6 @@ def _append_posting(*, account: Account, posting: Posting, request_hash: str, no
             source_id=posting.source_id,
         )
     )
-
-
-def _draw(*, account: Account, entry_ref: int, amount: Decimal, rank: Callable[[Grant], int]) -> None:
-    """Burn down: by rank, then in the order of the account's grants; what no grant pays is uncovered (rules 5, 6)."""
-    rest = amount
-    for grant in sorted(account.grants, key=rank):
-        if not rest:
-            return
-        if grant.remaining:
-            share = min(rest, grant.remaining)
-            account.allocate(entry_ref=entry_ref, grant=grant, amount=share, kind=AllocationKind.DRAW)
-            rest -= share
-    if rest:
-        account.uncovered.append(UncoveredEntry(entry_ref, rest, is_changed=True))
-
-
-def _rank_for_posting(posting: Posting, now: datetime) -> Callable[[Grant], int]:
-    """Own grants first, then all in order; a lapsed grant that holds keep is the last resort before a debt.
-
-    A debit that finds nothing else takes from it rather than leave an uncovered part beside credits that remain.
-    """
-    is_claw_back = posting.kind in CLAW_BACKS
-
-    def rank(grant: Grant) -> int:
-        if is_claw_back and posting.payment_id is not None and grant.payment_id == posting.payment_id:
-            return 0
-        if posting.kind is EntryKind.CORRECTION and grant.entry_ref == posting.corrects_id:
-            return 0
-        return 1 if is_claw_back or not grant.has_lapsed(now) else 2
-
-    return rank
-
-
-def _rank_for_settlement(hold: Hold, now: datetime) -> Callable[[Grant], int]:
-    """All in order, among them the lapsed grants that this hold kept; those that only others keep come last.
-
-    A hold that is settled late keeps nothing any more.
-    """
-    is_open = hold.state is HoldState.OPEN
-
-    def rank(grant: Grant) -> int:
-        is_kept_for_it = is_open and grant.expires_at is not None and hold.placed_at < grant.expires_at
-        return 1 if is_kept_for_it or not grant.has_lapsed(now) else 2
-
-    return rank
 
 
 def _bring_in_grant(*, account: Account, posting: Posting, ref: int) -> None:
