@@ -5,7 +5,8 @@ from datetime import datetime
 import pytest
 
 from billing.kinds import EntryKind
-from billing.models import BillingCustomer
+from billing.models import BillingCustomer, CreditGrant
+from billing.services.posting import post_many
 from billing.tests.ledger.conftest import Clock
 from billing.tests.ledger.steps import (
     assert_books_are_right,
@@ -16,6 +17,7 @@ from billing.tests.ledger.steps import (
     grant_of,
     grant_of_payment,
     post_one,
+    posting_of,
     use,
 )
 
@@ -43,6 +45,20 @@ def test_among_equals_what_lapses_soonest_goes_first_and_what_never_does_last(
     entry = use(customer, 3)
 
     assert [source for source, _ in drawn_on(entry)] == [soon.pk, late.pk, never.pk]
+
+
+def test_credits_that_come_in_one_batch_are_spent_in_order_within_it(customer: BillingCustomer, clock: Clock) -> None:
+    lifetimes = {"never": None, "late": clock.after(days=2), "soon": clock.after(days=1)}
+    grants = [
+        posting_of(customer, EntryKind.PROMOTION, 1, key=f"api:{name}", expires_at=expires_at)
+        for name, expires_at in lifetimes.items()
+    ]
+
+    *given, used = post_many(postings=[*grants, posting_of(customer, EntryKind.USAGE, -2)])
+
+    never, late, soon = (outcome.entry_id for outcome in given)
+    assert [source for source, _ in drawn_on(used.entry)] == [soon, late]
+    assert CreditGrant.objects.get(entry_id=never).remaining == 1
 
 
 def test_a_microsecond_earlier_is_earlier(customer: BillingCustomer, clock: Clock) -> None:

@@ -232,6 +232,65 @@ TAMPERINGS: dict[str, Tampering] = {
 }
 
 
+def _count_an_entry_too_many(books: Books) -> None:
+    run("UPDATE billing_payment SET posting_count = posting_count + 1 WHERE id = %s", books.payment.pk)
+
+
+def _sell_fewer_credits_than_were_posted(books: Books) -> LedgerEntry:
+    reinstate(books.payment, 3)
+    run("UPDATE billing_payment SET credits = 2 WHERE id = %s", books.payment.pk)
+    return LedgerEntry.objects.get(customer=books.customer, kind=EntryKind.REFUND_REVERSAL)
+
+
+def _clear_the_reason_of_an_adjustment(books: Books) -> LedgerEntry:
+    return set_entry(books.debt, "description = ''")
+
+
+def _clear_what_a_correction_corrects(books: Books) -> LedgerEntry:
+    return set_entry(books.correction, "description = '', corrects_id = NULL")
+
+
+def _call_usage_an_expiry_that_took_nothing(books: Books) -> LedgerEntry:
+    run("DELETE FROM billing_grantallocation WHERE entry_id = %s", books.used.pk)
+    return set_entry(books.used, "kind = 'expiry'")
+
+
+def _call_usage_a_gift(books: Books) -> LedgerEntry:
+    """Credits that came in without a grant."""
+    return set_entry(books.used, "kind = 'promotion', amount = 10")
+
+
+def _give_an_entry_of_usage_a_grant(books: Books) -> LedgerEntry:
+    run("UPDATE billing_creditgrant SET entry_id = %s WHERE entry_id = %s", books.used.pk, books.free.pk)
+    return books.used
+
+
+def _take_the_payment_from_a_grant(books: Books) -> LedgerEntry:
+    run("UPDATE billing_creditgrant SET payment_id = NULL WHERE payment_id = %s", books.payment.pk)
+    return LedgerEntry.objects.get(customer=books.customer, kind=EntryKind.PURCHASE)
+
+
+def _settle_without_an_entry(books: Books) -> None:
+    run(
+        "UPDATE billing_credithold SET state = 'settled', settled_amount = 5, ended_at = now() WHERE id = %s",
+        books.open_hold.pk,
+    )
+
+
+OTHER_TAMPERINGS: list[tuple[str, Tampering]] = [
+    ("payments_are_within_bounds", _count_an_entry_too_many),
+    ("payments_are_within_bounds", _sell_fewer_credits_than_were_posted),
+    ("entries_have_a_reason", _clear_the_reason_of_an_adjustment),
+    ("entries_have_a_reason", _clear_what_a_correction_corrects),
+    ("entries_have_a_reason", _call_usage_an_expiry_that_took_nothing),
+    ("grants_come_from_their_entries", _call_usage_a_gift),
+    ("grants_come_from_their_entries", _give_an_entry_of_usage_a_grant),
+    ("grants_come_from_their_entries", _take_the_payment_from_a_grant),
+    ("settled_holds_were_charged_once", _settle_without_an_entry),
+]
+"""More ways to break a check that has several conditions."""
+
+
 def test_every_check_has_a_tampering_that_it_finds() -> None:
     assert set(TAMPERINGS) == set(CHECKS)
 
@@ -241,10 +300,14 @@ def test_books_that_nobody_touched_are_clean(books: Books) -> None:
     assert list(verify_ledger(customer_ids=[books.customer.pk])) == []
 
 
-@pytest.mark.parametrize("check", list(CHECKS))
-def test_tampering_is_found_with_customer_and_entry(books: Books, check: str) -> None:
+@pytest.mark.parametrize(
+    ("check", "tamper"),
+    [*TAMPERINGS.items(), *OTHER_TAMPERINGS],
+    ids=lambda part: part if isinstance(part, str) else part.__name__,
+)
+def test_tampering_is_found_with_customer_and_entry(books: Books, check: str, tamper: Tampering) -> None:
     with triggers_off():
-        entry = TAMPERINGS[check](books)
+        entry = tamper(books)
 
     for findings in (list(verify_ledger()), list(verify_ledger(customer_ids=[books.customer.pk]))):
         named = [finding for finding in findings if finding.check == check]
