@@ -8,6 +8,7 @@ import time_machine
 
 from billing.models import BillingCustomer
 from billing.tests.ledger.factories import make_customer
+from billing.tests.ledger.steps import give
 
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -37,3 +38,10 @@ def customer(db: None) -> BillingCustomer:
 def clock() -> Iterator[Clock]:
     with time_machine.travel(START, tick=False) as traveller:
         yield Clock(traveller)
+
+
+@pytest.fixture
+def rich(customer: BillingCustomer) -> BillingCustomer:
+    """A customer with 100 credits."""
+    give(customer, 100)
+    return customer

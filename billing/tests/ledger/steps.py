@@ -11,11 +11,13 @@ from billing.models import (
     BillingCustomer,
     CreditBalance,
     CreditGrant,
+    CreditHold,
     GrantAllocation,
     LedgerEntry,
     Payment,
     UncoveredPart,
 )
+from billing.services.holds import place_hold
 from billing.services.posting import post
 from billing.tests.ledger.factories import make_payment
 
@@ -96,3 +98,7 @@ def kinds_of(customer: BillingCustomer) -> list[str]:
 
 def assert_books_are_right(customer: BillingCustomer) -> None:
     assert list(verify_ledger(customer_ids=[customer.pk])) == []
+
+
+def hold_for(customer: BillingCustomer, amount: Amount, *, key: str = "api:hold", **fields: Any) -> CreditHold:
+    return place_hold(customer_id=customer.pk, amount=amount, key=key, **fields)

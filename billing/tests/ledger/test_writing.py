@@ -1,0 +1,78 @@
+"""Writing a plan: the same rows whichever statement writes them, by a fixed number of queries."""
+
+import pytest
+from pytest_django import DjangoAssertNumQueries
+
+from billing.kinds import EntryKind
+from billing.models import BillingCustomer, CreditGrant, LedgerEntry
+from billing.tests.ledger.factories import make_customer
+from billing.tests.ledger.steps import (
+    assert_books_are_right,
+    balance_of,
+    drawn_on,
+    give,
+    post_one,
+    use,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize("kind", [EntryKind.PROMOTION, EntryKind.USAGE])
+def test_the_entry_handed_back_is_the_row_that_was_written(customer: BillingCustomer, kind: EntryKind) -> None:
+    give(customer, 100)
+
+    entry = post_one(customer, kind, 5 if kind is EntryKind.PROMOTION else -5, description="Both alike")
+
+    stored = LedgerEntry.objects.get(pk=entry.pk)
+    for column in LedgerEntry._meta.concrete_fields:
+        assert getattr(entry, column.attname) == getattr(stored, column.attname), column.attname
+
+
+@pytest.mark.parametrize("grants", [1, 200])
+def test_spending_takes_the_same_number_of_queries_however_many_grants_there_are(
+    customer: BillingCustomer, grants: int, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for _ in range(grants):
+        give(customer, 1)
+
+    with django_assert_num_queries(5):  # savepoint, lock, load, write, release
+        use(customer, grants)
+
+    assert CreditGrant.objects.filter(customer=customer, is_open=True).count() == 0
+
+
+@pytest.mark.parametrize("entries", [1, 200])
+def test_spending_takes_the_same_number_of_queries_however_long_the_ledger_is(
+    customer: BillingCustomer, entries: int, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    give(customer, 1000)
+    for _ in range(entries):
+        use(customer, 1)
+
+    with django_assert_num_queries(5):
+        use(customer, 1)
+
+
+def test_the_debit_of_one_grant_writes_what_a_debit_of_several_writes(customer: BillingCustomer) -> None:
+    """The commonest plan has a statement of its own; it must leave the same rows."""
+    other = make_customer()
+    for owner, parts in ((customer, [10]), (other, [4, 6])):
+        for part in parts:
+            give(owner, part)
+
+    for owner in (customer, other):
+        use(owner, 10, description="Same", source_type="image", source_id="7", key="api:same")
+
+    alike = ["posted", "held", "next_expiry_at"]
+    assert [getattr(balance_of(customer), name) for name in alike] == [
+        getattr(balance_of(other), name) for name in alike
+    ]
+    columns = ["kind", "amount", "balance_after", "idempotency_key", "description", "source_type", "source_id"]
+    one, several = (
+        LedgerEntry.objects.filter(idempotency_key="api:same", customer=owner) for owner in (customer, other)
+    )
+    assert one.values_list(*columns).get() == several.values_list(*columns).get()
+    assert sum(share for _, share in drawn_on(one.get())) == sum(share for _, share in drawn_on(several.get())) == 10
+    for owner in (customer, other):
+        assert_books_are_right(owner)
