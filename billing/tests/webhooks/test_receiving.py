@@ -78,10 +78,10 @@ def test_wrong_secret_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "header",
-    ["", "nonsense", "t=,v1=", "t=abc,v1=00", "v1=00", f"t={int(time.time())},v1=é", "t=1,t=2", "t=9" + "9" * 400],
+    ["", "nonsense", "t=,v1=", "t=abc,v1=00", "v1=00", "t=NOW,v1=é", "t=1,t=2", "t=9" + "9" * 400],
 )
 def test_malformed_signature_is_refused(header: str) -> None:
-    assert refused(post_event(make_event(), header=header))
+    assert refused(post_event(make_event(), header=header.replace("NOW", str(int(time.time())))))
 
 
 def test_signature_of_another_body_is_refused() -> None:
