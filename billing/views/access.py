@@ -5,6 +5,7 @@ from functools import wraps
 from typing import Concatenate, ParamSpec
 
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponseBase
 from django.views.decorators.cache import never_cache
 
@@ -24,6 +25,8 @@ def customer_page(view: CustomerView[Arguments]) -> View[Arguments]:
     def for_customer(request: HttpRequest, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> HttpResponseBase:
         if not isinstance(request.user, User):
             raise TypeError("login_required let somebody in who is not a user")
+        if any("\0" in value for values in request.GET.lists() for value in values[1]):
+            raise BadRequest("PostgreSQL has no text with a NUL in it, so no address with one names anything.")
         return view(request, ensure_customer(user=request.user), *args, **kwargs)
 
     guarded: View[Arguments] = never_cache(login_required(for_customer))

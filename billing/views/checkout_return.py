@@ -29,8 +29,7 @@ def checkout_return(request: HttpRequest, customer: BillingCustomer) -> HttpResp
 def checkout_return_status(request: HttpRequest, customer: BillingCustomer) -> HttpResponseBase:
     """The part of that page that refreshes itself; a final state refreshes the balance in the header too."""
     status = _status_or_404(request, customer)
-    looks = request.GET.get("looks", "")
-    context = _context(request, customer, status, looks=int(looks) if looks.isascii() and looks.isdigit() else 0)
+    context = _context(request, customer, status, looks=_read_looks(request.GET.get("looks", "")))
     response = render(request, "billing/includes/checkout_status.html", context)
     if status.state not in WAITING:
         response["HX-Trigger"] = "balance-changed"
@@ -42,6 +41,13 @@ def checkout_return_status(request: HttpRequest, customer: BillingCustomer) -> H
 def checkout_cancelled(request: HttpRequest, customer: BillingCustomer) -> HttpResponseBase:
     """The buyer turned back at Stripe's page: nothing was charged."""
     return render(request, "billing/checkout_cancelled.html", {"packs": packs_for_sale()})
+
+
+def _read_looks(text: str) -> int:
+    """How often the page has looked; more than it ever does counts as having given up, nonsense as a first look."""
+    if not (text.isascii() and text.isdigit()):
+        return 0
+    return int(text) if len(text) <= 3 else len(POLL_SECONDS)  # int() refuses long ones
 
 
 def _status_or_404(request: HttpRequest, customer: BillingCustomer) -> CheckoutStatus:

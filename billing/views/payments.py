@@ -27,6 +27,7 @@ def read_cursor(text: str | None) -> int | None:
     """The number a page's address goes on from; anything else in its place is an address that does not exist."""
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit() and int(text) <= _LARGEST_ID):
+    is_number = text.isascii() and text.isdigit() and len(text) <= len(str(_LARGEST_ID))  # int() refuses long ones
+    if not (is_number and int(text) <= _LARGEST_ID):
         raise Http404("The address names no page.")
     return int(text)

@@ -83,3 +83,22 @@ def test_the_page_for_a_refused_form_says_that_nothing_happened(user: User, pack
 
     assert response.status_code == 403
     assert b"nothing was charged" in response.content
+
+
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [
+        ("/billing/checkout/return/?session_id=%00", 400),
+        ("/billing/checkout/return/status/?session_id=cs_%00&looks=1", 400),
+        ("/billing/buy/standard/?payment=%00", 400),
+        ("/billing/buy/custom/?amount=25&payment=a%00", 400),
+        (f"/billing/payments/?before={'9' * 5000}", 404),
+        (f"/billing/ledger/?before={'9' * 5000}", 404),
+    ],
+)
+def test_address_that_the_database_cannot_read_is_refused(
+    address: str, status: int, client: Client, user: User, pack: CreditPack
+) -> None:
+    client.force_login(user)
+
+    assert client.get(address).status_code == status
