@@ -60,6 +60,25 @@ def _is_http_address(value: str) -> bool:
         return False
 
 
+def _is_redis_address(value: str) -> bool:
+    if re.fullmatch(r"unix://\S*/\S+", value):
+        return True
+    try:
+        urlsplit(value).port  # noqa: B018  # raises where it is no port
+    except ValueError:
+        return False
+    return re.fullmatch(r"rediss?://[^\s/]+(/\d+)?(\?\S*)?", value) is not None
+
+
+def _host_of(url: str) -> tuple[str, str]:
+    """Scheme and host of an address; empty where it cannot be read, which its own check tells."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "", ""
+    return parts.scheme, parts.hostname or ""
+
+
 def _is_site_address(value: str) -> bool:
     is_safe = value.startswith("https://") or not settings.IS_PRODUCTION
     return _is_http_address(value) and is_safe and urlsplit(value).path in ("", "/")
@@ -104,7 +123,7 @@ VARIABLES: Final = (
         "E006",
         "REDIS_URL",
         "redis://host:6379/0, rediss://… or unix:///path/to/socket?db=0",
-        _matches(r"(rediss?://[^\s/]+(/\d+)?(\?\S*)?|unix://\S*/\S+)"),
+        _is_redis_address,
         _in_production,
     ),
     Variable(
@@ -191,24 +210,30 @@ def _describe(variable: Variable, fault: str) -> str:
 def _combination_faults() -> Iterator[tuple[str, str]]:
     keys = (settings.STRIPE_SECRET_KEY, settings.STRIPE_PUBLISHABLE_KEY)
     is_live, is_test = (any(mode in key for key in keys) for mode in ("k_live_", "k_test_"))
-    hosts = {name: urlsplit(getattr(settings, name)) for name in ("STRIPE_API_BASE", "STRIPE_JS_URL")}
+    hosts = {name: _host_of(getattr(settings, name)) for name in ("STRIPE_API_BASE", "STRIPE_JS_URL")}
     if is_live and is_test:
         yield "E040", "STRIPE_SECRET_KEY and STRIPE_PUBLISHABLE_KEY mix test and live: both should be of one kind."
     if is_live and settings.DEBUG:
         yield "E041", "STRIPE_SECRET_KEY is live while DEBUG is on. It should look like this: sk_test_…."
     if is_test and settings.IS_PRODUCTION:
         yield "E042", "STRIPE_SECRET_KEY is for tests, in production. It should look like this: sk_live_…."
-    for name, parts in hosts.items():
-        is_stand_in = parts.scheme != "https" or parts.hostname in LOOPBACK
+    for name, (scheme, host) in hosts.items():
+        is_stand_in = scheme != "https" or host in LOOPBACK
         if is_stand_in and settings.IS_PRODUCTION:
             yield "E043", f"{name} is a stand-in's, in production. It should look like this: https://….stripe.com."
-    if is_live and not str(hosts["STRIPE_API_BASE"].hostname).endswith(".stripe.com"):
+    if is_live and not hosts["STRIPE_API_BASE"][1].endswith(".stripe.com"):
         yield (
             "E044",
             "STRIPE_API_BASE is not Stripe's, the key is live. It should look like this: https://api.stripe.com.",
         )
     if settings.DEBUG and settings.IS_PRODUCTION:
         yield "E045", "DEBUG is on in production. It should look like this: false."
+    if is_live and hosts["STRIPE_JS_URL"][1] != "js.stripe.com":  # whoever serves this script sees card numbers
+        yield (
+            "E047",
+            "STRIPE_JS_URL is not Stripe's, the key is live. It should look like this: "
+            "https://js.stripe.com/endive/stripe.js.",
+        )
     if bool(settings.GOOGLE_CLIENT_ID) != bool(settings.GOOGLE_CLIENT_SECRET):
         yield "E046", "GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET go together: give both or neither."
 

@@ -58,7 +58,10 @@ def checkout_additions(*, js_url: str, api_base: str) -> Policy:
 
 def origin_of(url: str) -> str:
     """Scheme, host and port of an address; empty where it has none."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # a malformed one is named by a system check
+        return ""
     return f"{parts.scheme}://{parts.netloc}" if parts.scheme and parts.netloc else ""
 
 

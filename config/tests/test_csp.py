@@ -7,7 +7,7 @@ from django.test import Client, RequestFactory
 from pytest_django import Settings
 
 from billing.views.csp import checkout_csp
-from config.csp import PAGES, PolicyMiddleware, checkout_additions, pages_policy
+from config.csp import PAGES, PolicyMiddleware, checkout_additions, origin_of, pages_policy
 
 
 def send(view: Callable[[HttpRequest], HttpResponseBase], path: str = "/billing/buy/starter/") -> dict[str, set[str]]:
@@ -33,6 +33,10 @@ def test_page_may_use_our_own_sources_only() -> None:
     assert policy["default-src"] == policy["base-uri"] == policy["object-src"] == {"'none'"}
     assert policy["frame-ancestors"] == {"'none'"}
     assert policy["script-src"] == policy["style-src"] == policy["form-action"] == policy["connect-src"] == {"'self'"}
+
+
+def test_address_that_cannot_be_read_has_no_origin() -> None:
+    assert origin_of("https://[js.stripe.com/stripe.js") == ""
 
 
 def test_each_answer_has_a_nonce_of_its_own() -> None:
