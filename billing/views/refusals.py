@@ -3,12 +3,15 @@
 from decimal import Decimal
 from typing import Any
 
+import structlog
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 
 from billing import conf
-from billing.errors import BillingError, CheckoutRateLimited, InsufficientCredits
+from billing.errors import BillingError, CheckoutRateLimited, InsufficientCredits, StripeRefused, StripeUnavailable
+
+log = structlog.get_logger(__name__)
 
 STATUSES = {
     "invalid_amount": 400,
@@ -35,6 +38,8 @@ def answer_refusal(request: HttpRequest, refusal: BillingError) -> HttpResponse:
     come back.
     """
     status = STATUSES.get(refusal.code, 400)
+    if isinstance(refusal, StripeRefused | StripeUnavailable):
+        log.warning("stripe_failed_a_request", code=refusal.code, reason=str(refusal))
     response: HttpResponse
     if prefers_json(request):
         response = JsonResponse(problem(refusal), status=status, content_type="application/problem+json")
@@ -54,13 +59,22 @@ def problem(refusal: BillingError) -> dict[str, Any]:
         "title": refusal.code.replace("_", " ").capitalize(),
         "status": STATUSES.get(refusal.code, 400),
         "code": refusal.code,
-        "detail": str(refusal),
+        "detail": _detail(refusal),
     }
     for name, value in vars(refusal).items():
         members[name] = str(value) if isinstance(value, Decimal) else value
     if isinstance(refusal, InsufficientCredits):
         members["top_up_url"] = conf.site_url() + reverse("billing:buy")
     return members
+
+
+def _detail(refusal: BillingError) -> str:
+    """The refusal in words for its caller. Stripe's own may name hosts, keys and settings: they are for the log."""
+    if isinstance(refusal, StripeUnavailable):
+        return "Stripe cannot be used right now. Try again in a moment; nothing is charged twice."
+    if isinstance(refusal, StripeRefused) and (refusal.stripe_code or refusal.request_id):
+        return "Stripe would not open this checkout. Nothing was charged; please contact support."
+    return str(refusal)
 
 
 def prefers_json(request: HttpRequest) -> bool:

@@ -164,6 +164,22 @@ def test_stripe_that_is_down_is_said_so_and_the_form_works_later(
     assert Payment.objects.count() == 1
 
 
+@pytest.mark.parametrize("accepted", ["text/html", "application/json"])
+def test_what_stripe_says_of_our_account_and_network_is_not_for_buyers(
+    browser: Client, settings: Settings, stripe_sandbox: SandboxServer, accepted: str
+) -> None:
+    settings.STRIPE_API_BASE = "http://127.0.0.1:1"
+    unreachable = send(browser, make_pack().slug, headers={"Accept": accepted}).content.decode()
+    settings.STRIPE_API_BASE = stripe_sandbox.base_url
+    lost = make_pack(stripe_price_id="price_lost")
+    refused = send(browser, lost.slug, headers={"Accept": accepted}, form_key="form-key-0002").content.decode()
+
+    assert "Stripe cannot be used right now" in unreachable
+    assert "Stripe would not open this checkout" in refused
+    for inner in ("127.0.0.1", "HTTPConnection", "support@stripe.com", "price_lost"):
+        assert inner not in unreachable + refused
+
+
 def test_addresses_of_one_ipv6_household_count_as_one(gateway: StripeGateway) -> None:
     def hash_of(address: str) -> str:
         return hash_address(RequestFactory().get("/", REMOTE_ADDR=address))
