@@ -1,4 +1,4 @@
-"""What stands before the pages of staff."""
+"""What stands before the pages of staff, and around everybody's own."""
 
 from __future__ import annotations
 
@@ -8,9 +8,23 @@ from typing import Any
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
+from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext as _
+
+
+class PrivatePagesMiddleware:
+    """No cache keeps a page of somebody logged in (addresses, sessions, second factors) unless its view says so."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        if request.user.is_authenticated and not response.has_header("Cache-Control"):
+            add_never_cache_headers(response)
+        return response
 
 
 class StaffSecondFactorMiddleware:
