@@ -178,6 +178,7 @@ VARIABLES: Final = (
     Variable("E030", "LOG_FORMAT", "console or json", lambda value: value in ("console", "json"), _always),
     Variable("E031", "TRUSTED_PROXY_COUNT", "a whole number: 1 behind one proxy", _is_at_least(0)),
     Variable("E032", "PORT", "a port number: 8000", lambda value: 0 < value < 65_000, _always),
+    Variable("E033", "SECRET_KEY_FALLBACKS", "former keys, comma-separated", _each(_matches(r"\S{20,}"))),
 )
 
 

@@ -25,8 +25,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from accounts.models import User
-from billing.errors import BillingError, CustomerFrozen, InsufficientCredits, InvalidRequest
-from billing.kinds import CALLER_KEY_PREFIX, GRANT_PRIORITIES, EntryKind
+from billing.errors import BillingError, CustomerFrozen, HoldEnded, InsufficientCredits, InvalidRequest
+from billing.kinds import CALLER_KEY_PREFIX, GRANT_PRIORITIES, EntryKind, HoldState
 from billing.models import BillingCustomer, CreditHold, LedgerEntry
 from billing.money import parse_positive_credits
 from billing.selectors.balances import Balance, read_balance
@@ -69,7 +69,7 @@ def has_enough_credits(user: User, amount: Decimal | int | str) -> bool:
         InvalidAmount: `amount` is no positive amount of credits.
     """
     balance = get_balance(user)
-    return not balance.is_frozen and balance.available >= parse_positive_credits(amount)
+    return not balance.is_frozen and balance.spendable >= parse_positive_credits(amount)
 
 
 def add_credits(
@@ -176,6 +176,8 @@ def hold_credits(
 
     Raises:
         InvalidAmount, InvalidRequest, InsufficientCredits, CustomerFrozen, IdempotencyConflict: nothing was set aside.
+        HoldEnded: the key's hold was released or has expired: nothing would pay for the work. A new attempt needs a new
+            key. A settled one lets the block run again, and the same cost is not charged twice.
         RuntimeError: the block ended without settling; the hold was released. Settle with 0 where the work is free.
     """
     hold = Hold(
@@ -187,6 +189,8 @@ def hold_credits(
             lifetime=lifetime,
         )
     )
+    if hold.row.state in (HoldState.RELEASED, HoldState.EXPIRED):
+        raise HoldEnded(hold=hold.id, state=hold.row.state, ended_at=hold.row.ended_at)
     try:
         yield hold
     except BaseException:
@@ -216,7 +220,7 @@ def require_credits(amount: Decimal | int | str) -> Callable[..., Callable[..., 
             refusal: BillingError | None = None
             if balance.is_frozen:
                 refusal = CustomerFrozen()
-            elif balance.available < required:
+            elif balance.spendable < required:
                 refusal = InsufficientCredits(available=balance.available, required=required)
             return answer_refusal(request, refusal) if refusal else view(request, *args, **kwargs)
 

@@ -4,8 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import stripe
+import structlog
 
 from billing.errors import StripeObjectMissing, StripeRefused, StripeUnavailable
+
+log = structlog.get_logger(__name__)
 
 
 @contextmanager
@@ -23,12 +26,18 @@ def stripe_errors_as_ours() -> Iterator[None]:
         stripe.AuthenticationError,
         stripe.PermissionError,
     ) as error:
-        raise StripeUnavailable(f"Stripe cannot be used right now: {_reason(error)}") from error
+        raise _unavailable(error) from error
     except stripe.StripeError as error:
         if error.http_status == 409:  # the same request is still under way
-            raise StripeUnavailable(f"Stripe cannot be used right now: {_reason(error)}") from error
+            raise _unavailable(error) from error
         refusal = StripeObjectMissing if error.code == "resource_missing" else StripeRefused
         raise refusal(_reason(error), stripe_code=error.code, request_id=error.request_id) from error
+
+
+def _unavailable(error: stripe.StripeError) -> StripeUnavailable:
+    """What people read is a plain sentence; the SDK's own words, hosts and addresses among them, go to the log."""
+    log.warning("stripe_unavailable", error=type(error).__name__, reason=_reason(error), request_id=error.request_id)
+    return StripeUnavailable("Stripe cannot be used right now.")
 
 
 def missing_param(error: StripeObjectMissing) -> str:

@@ -218,17 +218,18 @@ def _check_may_leave(*, account: Account, posting: Posting) -> None:
     if posting.kind in SPENDING:
         _check_may_spend(account=account, amount=-posting.amount)
     elif posting.kind not in CLAW_BACKS and not posting.may_leave_debt:
-        _check_covers(available=account.spendable() - account.overdraft_limit, amount=-posting.amount)
+        _check_covers(account=account, amount=-posting.amount, limit=ZERO)
 
 
 def _check_may_spend(*, account: Account, amount: Decimal) -> None:
     if account.is_frozen:
         raise CustomerFrozen
-    _check_covers(available=account.spendable(), amount=amount)
+    _check_covers(account=account, amount=amount, limit=account.overdraft_limit)
 
 
-def _check_covers(*, available: Decimal, amount: Decimal) -> None:
-    if available < amount:
+def _check_covers(*, account: Account, amount: Decimal, limit: Decimal) -> None:
+    available = account.posted - account.held
+    if available + limit < amount:
         raise InsufficientCredits(available=max(ZERO, available), required=amount)
 
 

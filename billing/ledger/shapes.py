@@ -209,10 +209,6 @@ class Account:
     allocations: list[NewAllocation] = field(default_factory=list)
     ended_holds: list[Hold] = field(default_factory=list)
 
-    def spendable(self) -> Decimal:
-        """What usage may take: posted, less what is set aside, plus the overdraft."""
-        return self.posted - self.held + self.overdraft_limit
-
     def next_expiry_at(self) -> datetime | None:
         """When the next grant lapses; in the past while open holds keep a lapsed one."""
         return min((g.expires_at for g in self.grants if g.expires_at and g.remaining), default=None)

@@ -19,8 +19,8 @@ _CATEGORIES = {FREE_PRIORITY: "free", PLAN_PRIORITY: "plan", BOUGHT_PRIORITY: "b
 class Balance:
     """Credits of one customer as of one moment.
 
-    `posted` is the sum of all entries less what has lapsed, `held` what open holds set aside. `available` is what can
-    be spent, never below zero; `debt` is how far `posted` is below it.
+    `posted` is the sum of all entries less what has lapsed, `held` what open holds set aside. `available` is what is
+    left, never below zero; `debt` is how far `posted` is below it. `spendable` adds the overdraft that usage may take.
     """
 
     customer_id: int
@@ -34,6 +34,10 @@ class Balance:
 
     @property
     def available(self) -> Decimal:
+        return max(ZERO, self.posted - self.held)
+
+    @property
+    def spendable(self) -> Decimal:
         return max(ZERO, self.posted - self.held + self.overdraft_limit)
 
     @property
@@ -73,14 +77,13 @@ def read_balance(*, now: datetime, customer_id: int | None = None, user_id: int 
     row = rows.filter(pk=customer_id).first() if user_id is None else rows.filter(customer__user_id=user_id).first()
     if row is None:
         return None
-    posted, next_expiry_at = row.posted, row.next_expiry_at
+    posted, held, next_expiry_at = row.posted, row.held, row.next_expiry_at
     if next_expiry_at is not None and next_expiry_at <= now:
-        lapsed, next_expiry_at = _read_lapsed(customer_id=row.pk, now=now)
-        posted -= lapsed
+        posted, held, next_expiry_at = _read_without_lapsed(customer_id=row.pk, now=now)
     return Balance(
         customer_id=row.pk,
         posted=posted,
-        held=row.held,
+        held=held,
         overdraft_limit=row.overdraft_limit,
         is_frozen=row.frozen_at is not None,
         low_threshold=conf.low_balance_threshold(),
@@ -124,15 +127,18 @@ _LAPSED = """
                 ORDER BY expires_at DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS later
         FROM expiring WHERE expires_at <= %(now)s
     )
-    SELECT coalesce(sum(remaining) - least(sum(remaining), min(backing + later)), 0),
-        (SELECT min(expires_at) FROM expiring WHERE expires_at > %(now)s)
-    FROM lapsed
+    SELECT posted - (SELECT coalesce(sum(remaining) - least(sum(remaining), min(backing + later)), 0) FROM lapsed),
+        held, (SELECT min(expires_at) FROM expiring WHERE expires_at > %(now)s)
+    FROM billing_creditbalance WHERE customer_id = %(customer)s
 """
 
 
-def _read_lapsed(*, customer_id: int, now: datetime) -> tuple[Decimal, datetime | None]:
-    """How much has lapsed that no open hold keeps, and the soonest expiry still to come."""
+def _read_without_lapsed(*, customer_id: int, now: datetime) -> tuple[Decimal, Decimal, datetime | None]:
+    """Posted without what has lapsed and no open hold keeps, held, and the soonest expiry still to come.
+
+    All by one statement, so that a write meanwhile cannot be seen by halves.
+    """
     with connection.cursor() as cursor:
         cursor.execute(_LAPSED, {"customer": customer_id, "now": now})
-        lapsed, next_expiry_at = cursor.fetchone()
-    return lapsed, next_expiry_at
+        posted, held, next_expiry_at = cursor.fetchone()
+    return posted, held, next_expiry_at

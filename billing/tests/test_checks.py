@@ -65,6 +65,7 @@ MALFORMED: dict[str, list[Any]] = {
     "GOOGLE_CLIENT_SECRET": ["two words"],
     "LOG_FORMAT": ["xml"],
     "TRUSTED_PROXY_COUNT": [-1],
+    "SECRET_KEY_FALLBACKS": [["short"]],
     "PORT": [0, -1, 70_000],
 }
 NEEDED = {

@@ -309,6 +309,14 @@ def test_the_same_work_again_with_the_same_cost_is_charged_once(rich: User) -> N
     assert get_balance(rich).posted == 90
 
 
+def test_a_key_whose_hold_was_released_does_not_start_the_work_again(rich: User) -> None:
+    with pytest.raises(ZeroDivisionError), hold_credits(rich, 30, idempotency_key="work"):
+        raise ZeroDivisionError
+
+    with pytest.raises(HoldEnded), hold_credits(rich, 30, idempotency_key="work"):
+        pytest.fail("The work was started, and nothing would pay for it.")
+
+
 def test_settling_twice_with_another_cost_is_refused(rich: User) -> None:
     with hold_credits(rich, 30, idempotency_key="work") as hold:
         hold.settle(10)

@@ -15,6 +15,7 @@ env = Environment(read_environment(file=BASE_DIR / ".env"))
 
 IS_PRODUCTION = False
 SECRET_KEY = env.text("SECRET_KEY")
+SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS")
 DEBUG = env.flag("DEBUG", default=False)
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS")
 PORT = env.integer("PORT", default=8000)

@@ -7,11 +7,11 @@ from typing import Any
 
 from django.utils import timezone
 
-from billing.management.ledger_command import EXIT_FINDINGS, LedgerCommand, read_count
+from billing.management.billing_command import EXIT_FINDINGS, BillingCommand, read_count
 from billing.services.expiry import expire_lapsed_credits
 
 
-class Command(LedgerCommand):
+class Command(BillingCommand):
     """Safe at any time and twice at once: each customer is done under the lock on its balance."""
 
     help = (

@@ -10,13 +10,13 @@ from typing import Any, TextIO, cast
 from django.core.management import CommandError
 
 from billing.kinds import EntryKind
-from billing.management.ledger_command import EXIT_ERROR, LedgerCommand, read_time
+from billing.management.billing_command import EXIT_ERROR, BillingCommand, read_time
 from billing.selectors.customers import find_customer
 from billing.selectors.entries import EntryFilter
 from billing.selectors.export import stream_ledger_csv
 
 
-class Command(LedgerCommand):
+class Command(BillingCommand):
     """Reads only; safe at any time, also twice at once. Memory does not grow with the ledger."""
 
     help = (

@@ -5,13 +5,13 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from billing.management.ledger_command import EXIT_FINDINGS, LedgerCommand
+from billing.management.billing_command import EXIT_FINDINGS, BillingCommand
 from billing.models import BillingCustomer
 from billing.selectors.customers import find_customer
 from billing.services.verification import Finding, find_ledger_faults
 
 
-class Command(LedgerCommand):
+class Command(BillingCommand):
     """Reads only; safe to run at any time, also twice at once."""
 
     help = (

@@ -6,8 +6,9 @@ from argparse import ArgumentParser
 from datetime import UTC, datetime
 from typing import Any
 
-from django.core.management import BaseCommand, CommandError
+from django.core.management import CommandError
 
+from billing.management.billing_command import BillingCommand
 from billing.models import EventState, StripeEvent
 from billing.services.gateway import configured_gateway
 from billing.webhooks.inbox import work_off_event
@@ -16,7 +17,7 @@ from billing.webhooks.replay import find_events_to_replay, replay_event
 _REPLAYABLE = [state.value for state in EventState if state is not EventState.IGNORED]
 
 
-class Command(BaseCommand):
+class Command(BillingCommand):
     """Safe at any time and twice at once: an event that was worked off already changes nothing."""
 
     help = (

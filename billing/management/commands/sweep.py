@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
-from django.core.management import BaseCommand
 from django.db import close_old_connections, connections
 from django.utils import timezone
 
+from billing.management.billing_command import BillingCommand
 from billing.services.expiry import expire_lapsed_credits
 from billing.services.gateway import configured_gateway
 from billing.services.holds import expire_stale_holds
@@ -23,7 +23,7 @@ DEFAULT_INTERVAL_SECONDS = 10.0
 log = structlog.get_logger(__name__)
 
 
-class Command(BaseCommand):
+class Command(BillingCommand):
     """Needs PostgreSQL only. Several at once share the work, because each chore claims what it does."""
 
     help = (

@@ -6,14 +6,15 @@ from argparse import ArgumentParser
 from dataclasses import asdict
 from typing import Any
 
-from django.core.management import BaseCommand, CommandError
+from django.core.management import CommandError
 
 from billing.errors import StripeUnavailable
+from billing.management.billing_command import BillingCommand
 from billing.services.catalog import CatalogChange, sync_catalog
 from billing.services.gateway import configured_gateway
 
 
-class Command(BaseCommand):
+class Command(BillingCommand):
     """Safe to run again and twice at once: what fits is left alone, and idempotency keys keep out twins."""
 
     help = (

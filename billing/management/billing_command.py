@@ -1,4 +1,4 @@
-"""What the commands of the ledger have in common: what is typed, and the exit code of an error."""
+"""What the commands of billing have in common: what is typed, and the exit code of an error."""
 
 from argparse import ArgumentTypeError
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from billing.errors import BillingError
 EXIT_FINDINGS, EXIT_ERROR = 1, 2
 
 
-class LedgerCommand(BaseCommand):
+class BillingCommand(BaseCommand):
     """A refusal or a database that fails is an error (exit code 2), told apart from findings (1)."""
 
     def execute(self, *args: Any, **options: Any) -> str | None:
