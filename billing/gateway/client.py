@@ -84,12 +84,14 @@ class StripeGateway:
         cancel_url: str,
         description: str,
         takes_codes: bool,
+        is_taxed: bool,
         idempotency_key: str,
     ) -> SessionFacts:
         """A new checkout for one line item, made by `price_line` or `amount_line`.
 
         `return_url` holds `{CHECKOUT_SESSION_ID}`, which Stripe fills in; an embedded page is cancelled by leaving it.
-        `takes_codes` lets the buyer use promotion codes.
+        `takes_codes` lets the buyer use promotion codes. `is_taxed` lets Stripe Tax add what is due where the buyer
+        lives; the address typed in is kept with the customer, without which Stripe refuses to compute it.
         """
         metadata = {PAYMENT_METADATA_KEY: payment_reference}
         addresses = (
@@ -110,6 +112,8 @@ class StripeGateway:
             "allow_promotion_codes": takes_codes,
             **addresses,
         }
+        if is_taxed:
+            params |= {"automatic_tax": {"enabled": True}, "customer_update": {"address": "auto"}}
         with stripe_errors_as_ours():
             created = self._client.v1.checkout.sessions.create(params, _options(idempotency_key))  # type: ignore[arg-type]
         return parse_session(created.to_dict())

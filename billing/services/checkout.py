@@ -7,6 +7,7 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
+from billing import conf
 from billing.errors import IdempotencyConflict, InvalidRequest, StripeObjectMissing, StripeRefused
 from billing.gateway.client import StripeGateway, UiMode, amount_line, price_line
 from billing.gateway.facts import SessionFacts
@@ -134,7 +135,7 @@ def _open_session(*, payment: Payment, pages: CheckoutPages, gateway: StripeGate
 def _create_session(
     *, payment: Payment, stripe_customer_id: str, pages: CheckoutPages, gateway: StripeGateway
 ) -> SessionFacts:
-    """Everything sent comes from the payment's row, so that the same key always comes with the same values."""
+    """What is sent comes from the payment's row and the settings in its key: one key, one set of values."""
     line_item = (
         price_line(price_id=payment.stripe_price_id)
         if payment.stripe_price_id
@@ -149,13 +150,15 @@ def _create_session(
         cancel_url=pages.cancelled,
         description=payment.description,
         takes_codes=payment.kind == PaymentKind.PACK,
+        is_taxed=conf.is_automatic_tax_on(),
         idempotency_key=_store_key(payment=payment, stripe_customer_id=stripe_customer_id),
     )
 
 
 def _store_key(*, payment: Payment, stripe_customer_id: str) -> str:
     """The key of the call, stored before it. It names Stripe's customer, who may have to be made anew in between."""
-    key = f"checkout-{payment.public_id}-{stripe_customer_id}"[:100]
+    tax = "-tax" if conf.is_automatic_tax_on() else ""
+    key = f"checkout-{payment.public_id}{tax}-{stripe_customer_id}"[:100]
     if payment.stripe_idempotency_key != key:
         Payment.objects.filter(pk=payment.pk).update(stripe_idempotency_key=key)
         payment.stripe_idempotency_key = key

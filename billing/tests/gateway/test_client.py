@@ -27,6 +27,7 @@ def create_session(stripe: StripeGateway, customer_id: str, **fields: Any) -> An
         "cancel_url": "http://127.0.0.1/cancelled/",
         "description": "10,000 credits",
         "takes_codes": True,
+        "is_taxed": False,
         "idempotency_key": "checkout-1",
     }
     return stripe.create_checkout_session(**{**arguments, **fields})
@@ -75,6 +76,16 @@ def test_hosted_page_has_an_address_and_no_secret(stripe: StripeGateway, custome
 
     assert session.url
     assert not session.client_secret
+
+
+def test_tax_is_asked_for_where_it_is_on(
+    stripe: StripeGateway, customer_id: str, stripe_sandbox: SandboxServer
+) -> None:
+    taxed = create_session(stripe, customer_id, is_taxed=True)
+    untaxed = create_session(stripe, customer_id, idempotency_key="checkout-2")
+
+    assert stripe_sandbox.control.get_object(taxed.id)["automatic_tax"]["enabled"] is True
+    assert stripe_sandbox.control.get_object(untaxed.id)["automatic_tax"]["enabled"] is False
 
 
 def test_session_can_be_expired_once(stripe: StripeGateway, customer_id: str) -> None:
