@@ -1,6 +1,6 @@
 """What Stripe's objects say about one of our payments, in a form that merges in any order."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from billing.gateway.facts import PaymentIntentFacts, SessionFacts
@@ -91,3 +91,19 @@ def facts_of_intent(*, intent: PaymentIntentFacts, occurred_at: datetime, source
         if failure
         else {},
     )
+
+
+def with_subtotal_of(*, session: SessionFacts, facts: PaymentFacts) -> PaymentFacts:
+    """An intent's facts with its session's subtotal, if the session asks for just what the intent collected.
+
+    An intent succeeds a moment before its session is complete: the money is there, and only the session knows what it
+    was before a discount or a tax.
+    """
+    collected = facts.collected
+    if collected is None or (session.amount_total_minor, session.currency) != (
+        collected.amount_minor,
+        collected.currency,
+    ):
+        return facts
+    whole = replace(collected, subtotal_minor=session.amount_subtotal_minor)
+    return replace(facts, collected=whole, tax_minor=session.amount_tax_minor)

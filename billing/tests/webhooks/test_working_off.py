@@ -262,3 +262,43 @@ def test_lost_answer_of_stripe_loses_no_payment(
 
     assert credited(started.payment).credits == 10_500
     assert Payment.objects.get().checkout_session_id == started.session_id
+
+
+def test_discounted_intent_is_credited_though_its_session_is_not_complete_yet(
+    stripe_sandbox: SandboxServer, gateway: StripeGateway, customer: BillingCustomer, pack: CreditPack
+) -> None:
+    started = open_checkout(customer=customer, pack=pack, gateway=gateway)
+    intent = discounted_intent(stripe_sandbox, started.session_id, total=900)
+    event = store(make_event(intent, type="payment_intent.succeeded"))
+
+    assert work_off_event(event_id=event.event_id, gateway=gateway) is EventState.DONE
+
+    customer.refresh_from_db()
+    assert credited(started.payment).credits == 10_500
+    assert customer.flagged_at is None
+
+
+def test_intent_that_collected_less_than_its_session_asks_is_not_credited(
+    stripe_sandbox: SandboxServer, gateway: StripeGateway, customer: BillingCustomer, pack: CreditPack
+) -> None:
+    started = open_checkout(customer=customer, pack=pack, gateway=gateway)
+    intent = discounted_intent(stripe_sandbox, started.session_id, total=900)
+    event = store(make_event({**intent, "amount_received": 1}, type="payment_intent.succeeded"))
+
+    assert work_off_event(event_id=event.event_id, gateway=gateway) is EventState.DONE
+
+    customer.refresh_from_db()
+    assert credited(started.payment).entries == 0
+    assert customer.flagged_at is not None
+
+
+def discounted_intent(sandbox: SandboxServer, session_id: str, *, total: int) -> dict[str, Any]:
+    """A succeeded intent for less than the price, whose session says so and is still open."""
+    session = paid_session(sandbox, session_id)
+    intent = sandbox.control.get_object(session["payment_intent"])
+    assert intent is not None
+    with sandbox.control.sandbox.work():
+        stored = sandbox.control.sandbox.require("checkout.session", session_id)
+        changes = {"status": "open", "payment_status": "unpaid", "amount_total": total}
+        sandbox.control.sandbox.store.put({**stored, **changes})
+    return {**intent, "amount": total, "amount_received": total}

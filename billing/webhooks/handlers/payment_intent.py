@@ -9,7 +9,7 @@ from billing.gateway.facts import EventEnvelope, PaymentIntentFacts, SessionFact
 from billing.gateway.parsing import parse_payment_intent
 from billing.models import Payment
 from billing.selectors.payments import find_payment
-from billing.services.payment_facts import facts_of_intent, facts_of_session
+from billing.services.payment_facts import facts_of_intent, facts_of_session, with_subtotal_of
 from billing.services.payments import converge_payment
 from billing.webhooks.effects import Effect
 
@@ -27,6 +27,7 @@ def handle_payment_intent(*, event: EventEnvelope, gateway: StripeGateway) -> Ef
     if _needs_its_session(payment=payment, intent=intent):
         session = _read_session(payment=payment, intent=intent, gateway=gateway)
         if session is not None:
+            facts[0] = with_subtotal_of(session=session, facts=facts[0])
             facts.append(facts_of_session(session=session, occurred_at=occurred_at))
     return partial(converge_payment, facts=facts)
 
