@@ -3,6 +3,8 @@
 import importlib.util
 import os
 import shutil
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -48,11 +50,30 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.line(f"{report.nodeid}: {str(reason).removeprefix('Skipped: ')}")
 
 
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """One Chromium for the run: Playwright can be started once in a process."""
+    from playwright.sync_api import sync_playwright  # only with requirements-dev.txt
+
+    # Playwright's event loop runs in this thread, and Django would refuse the tests' own queries because of it.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def find_chromium() -> str | None:
+    """Where Chromium is; the variable CHROMIUM names a place that is not on the PATH."""
+    names = (os.environ.get("CHROMIUM", ""), *CHROMIUM_NAMES)
+    return next((path for name in names if name and (path := shutil.which(name))), None)
+
+
 def find_missing_browser() -> str | None:
     """Why browser tests cannot run here, or None."""
     if not importlib.util.find_spec("playwright"):
         return "Playwright is not installed (requirements-dev.txt)"
-    if not any(shutil.which(name) for name in CHROMIUM_NAMES):
+    if find_chromium() is None:
         return "Chromium is not installed (apt-get install chromium)"
     return None
 

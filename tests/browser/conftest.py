@@ -1,9 +1,8 @@
 """A real browser on the real pages: our server, the Stripe stand-in on a port of its own, and a worker for the inbox.
 
-Without Playwright or Chromium these tests are skipped, by name and with the reason.
+Without Playwright or Chromium these tests are skipped, by name and with the reason (see the root conftest.py).
 """
 
-import os
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -25,7 +24,6 @@ from billing.webhooks.inbox import work_off_due_events
 from config.csp import checkout_additions
 from sandbox.stripe.server import SandboxServer
 
-CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 RESULTS = Path(django_settings.BASE_DIR) / "test-results"
 WEBHOOK_SECRET = "whsec_test"
 
@@ -36,20 +34,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker("browser")
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    """One Chromium for the run."""
-    playwright_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need Playwright")
-    if not CHROMIUM.exists():
-        pytest.skip(f"the browser tests need Chromium at {CHROMIUM} (the variable CHROMIUM names another place)")
-    # Playwright's event loop runs in this thread, and Django would refuse the tests' own queries because of it.
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-    with playwright_api.sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield launched
-        launched.close()
 
 
 class InboxWorker(threading.Thread):

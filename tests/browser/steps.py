@@ -46,6 +46,16 @@ def pay_by_card(form: Any, *, number: str) -> None:
     form.locator("[data-pay]").click()
 
 
+def wait_for_row(page: Any, *, row: str, text: str) -> None:
+    """Load the page again until a row says so: it shows what the inbox has worked off so far."""
+    for _ in range(30):
+        if text in page.get_by_role("row").filter(has_text=row).first.inner_text():
+            return
+        page.wait_for_timeout(500)
+        page.reload()
+    pytest.fail(f"No row of {row!r} came to say {text!r}.")
+
+
 def mark(page: Any) -> None:
     """Leave a mark that a reload would wipe out."""
     page.evaluate("window.notReloaded = true")

@@ -16,6 +16,7 @@ from tests.browser.steps import (
     pay_by_card,
     payment_form,
     sign_up,
+    wait_for_row,
 )
 
 Keep = Callable[[Any, str], None]
@@ -54,7 +55,7 @@ def test_decline_says_why_and_charges_nothing(page: Any, keep: Keep) -> None:
     expect(payment_form(page).get_by_role("alert")).to_contain_text("Your card was declined.")
     keep(page, "1-declined")
     page.goto("/billing/payments/")
-    expect(page.get_by_role("row").filter(has_text="10,000 credits")).to_contain_text("Your card was declined.")
+    wait_for_row(page, row="10,000 credits", text="Your card was declined.")
     expect(page.locator(".balance-chip")).to_contain_text("500")
     keep(page, "2-payments")
 
