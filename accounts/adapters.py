@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress
+from allauth.core.context import request_context
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from django.conf import settings
 from django.db import transaction
@@ -23,6 +27,16 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         """Verify the address and do what hangs on it together: after a failure the link works again."""
         with transaction.atomic():
             return bool(super().confirm_email(request, email_address))
+
+    def send_notification_mail(self, *args: Any, **kwargs: Any) -> None:
+        """Tell of a change once it is committed: no mail server is waited for while rows are locked."""
+        send, request = partial(super().send_notification_mail, *args, **kwargs), self.request
+
+        def send_for_request() -> None:
+            with request_context(request):
+                send()
+
+        transaction.on_commit(send_for_request, robust=True)
 
 
 class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]

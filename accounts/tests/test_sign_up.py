@@ -9,7 +9,9 @@ from django.conf import settings
 from django.contrib.auth.hashers import get_hasher
 from django.core import mail
 from django.core.cache import cache
+from django.db import connection
 from django.test import Client, override_settings
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from accounts.models import User
 
@@ -103,18 +105,42 @@ def test_a_reset_answers_alike_for_known_and_unknown_addresses(client: Client) -
     assert "/password/reset/key/" not in str(mail.outbox[1].body)
 
 
-def test_a_changed_password_is_told_by_mail(client: Client) -> None:
+def test_a_changed_password_is_told_by_mail(
+    client: Client, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
     sign_up(client)
     client.post(link_in(mail.outbox[0]))
     mail.outbox.clear()
 
-    client.post(
-        "/accounts/password/change/",
-        {"oldpassword": PASSWORD, "password1": "another fine secret", "password2": "another fine secret"},
-    )
+    with django_capture_on_commit_callbacks(execute=True):
+        client.post(
+            "/accounts/password/change/",
+            {"oldpassword": PASSWORD, "password1": "another fine secret", "password2": "another fine secret"},
+        )
 
     assert User.objects.get().check_password("another fine secret")
     assert [message.to for message in mail.outbox] == [["ada@example.com"]]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_changed_address_is_told_by_mail_after_the_commit(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    sign_up(client)
+    client.post(link_in(mail.outbox[0]))
+    client.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    client.post("/accounts/email/", {"action_add": "", "email": "ada@example.org"})
+    sent_in_transaction = []
+    send = mail.EmailMessage.send
+
+    def watched_send(message: mail.EmailMessage, **kwargs: Any) -> int:
+        sent_in_transaction.append(connection.in_atomic_block)
+        return send(message, **kwargs)
+
+    monkeypatch.setattr(mail.EmailMessage, "send", watched_send)
+    client.post(link_in(mail.outbox[-1]))
+
+    assert User.objects.get().email == "ada@example.org"
+    assert mail.outbox[-1].to == ["ada@example.com"]
+    assert sent_in_transaction == [False]
 
 
 def test_guessing_a_password_is_limited(client: Client) -> None:
