@@ -79,3 +79,19 @@ def test_second_thread_sees_what_the_first_counted(forgiving: cache.ForgivingRed
     forgiving.set("limit", 4)
 
     assert cache.ForgivingRedisCache(NOWHERE, {"OPTIONS": redis_cache(NOWHERE)["OPTIONS"]}).get("limit") == 4
+
+
+def test_clearing_the_cache_spares_what_else_lives_in_redis() -> None:
+    entry = redis_cache(settings.REDIS_URL)
+    mine, other = (
+        cache.ForgivingRedisCache(settings.REDIS_URL, {"OPTIONS": entry["OPTIONS"], "KEY_PREFIX": prefix})
+        for prefix in ("test-clear-mine", "test-clear-other")
+    )
+    mine.set("limit", 1)
+    other.set("limit", 2, 60)
+
+    mine.clear()
+
+    assert mine.get("limit") is None
+    assert other.get("limit") == 2
+    other.clear()
