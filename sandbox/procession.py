@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
@@ -18,6 +19,17 @@ from sandbox.servers import die_with_parent
 STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE_SECONDS: Final = 8.0
 LINGER_SECONDS: Final = 1.0
+LIVED_SECONDS: Final = 10.0  # who ends sooner would end again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """How one process is started."""
+
+    name: str
+    command: Sequence[str]
+    folder: Path
+    environment: Mapping[str, str]
 
 
 class Procession:
@@ -25,19 +37,21 @@ class Procession:
 
     def __init__(self) -> None:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._members: dict[str, Member] = {}
+        self._started_at: dict[str, float] = {}
         self._rest: dict[str, bytes] = {}
         self._is_asked_to_stop = False
         self._selector = selectors.DefaultSelector()
         for number in STOPPING:
             signal.signal(number, self._ask_to_stop)
 
-    def start(self, *, name: str, command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
+    def start(self, member: Member) -> None:
         """Start one process; it gets SIGTERM when we are killed."""
-        starter = os.getpid()
+        starter, name = os.getpid(), member.name
         process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+            member.command,
+            cwd=member.folder,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **member.environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -45,17 +59,26 @@ class Procession:
             preexec_fn=lambda: die_with_parent(signal.SIGTERM, parent=starter),
         )
         self._running[name], self._rest[name] = process, b""
+        self._members[name], self._started_at[name] = member, time.monotonic()
         if process.stdout:
             self._selector.register(process.stdout, selectors.EVENT_READ, name)
 
     def run(self) -> int:
-        """Write the log until a signal comes or one process ends, then stop the rest. Returns a shell's exit code."""
+        """Write the log until a signal comes, then stop all. Returns a shell's exit code.
+
+        A process that ends is started again, as an operator's platform would; one that ends soon after its start
+        would end again, so it stops all.
+        """
         code = 0
         while not self._is_asked_to_stop:
             if ended := self._find_ended():
                 name, code = ended
-                self._write("system", f"{name} ended with {code}, stopping the others")
-                break
+                if time.monotonic() - self._started_at[name] < LIVED_SECONDS:
+                    self._write("system", f"{name} ended with {code}, stopping the others")
+                    break
+                self._write("system", f"{name} ended with {code}, starting it again")
+                self._start_again(name)
+                code = 0
             self._copy_lines()
         self.stop()
         return abs(code)
@@ -71,6 +94,11 @@ class Procession:
         self._signal_all(signal.SIGKILL)
         for process in self._running.values():
             process.wait()
+
+    def _start_again(self, name: str) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self._running[name].pid, signal.SIGKILL)  # children that outlived it
+        self.start(self._members[name])
 
     def _ask_to_stop(self, number: int, frame: FrameType | None) -> None:
         self._is_asked_to_stop = True
@@ -109,11 +137,11 @@ def run_together(
     environment: Mapping[str, str],
     when_started: Callable[[], None] | None = None,
 ) -> int:
-    """Run commands until one ends or a signal asks to stop; stop the rest; return the exit code for the shell."""
+    """Run commands until a signal asks to stop or one cannot run; return the exit code for the shell."""
     procession = Procession()
     try:
         for name, command in commands.items():
-            procession.start(name=name, command=command, folder=folder, environment=environment)
+            procession.start(Member(name=name, command=command, folder=folder, environment=environment))
         if when_started:
             when_started()
         return procession.run()

@@ -30,18 +30,20 @@ sys.exit(int(sys.argv[3]))
 STARTER = """
 import sys
 from pathlib import Path
+from sandbox import procession
 from sandbox.procession import run_together
-child, folder, ends = sys.argv[1:4]
+child, folder, ends, lived = sys.argv[1:5]
+procession.LIVED_SECONDS = float(lived)
 commands = {name: [sys.executable, "-c", child, folder + "/" + name, seconds, code]
             for name, seconds, code in (("first", "60", "0"), ("second", *ends.split(":")))}
 sys.exit(run_together(commands=commands, folder=Path(folder), environment={}))
 """
 
 
-def start(folder: Path, *, ends: str = "60:0") -> subprocess.Popen[str]:
+def start(folder: Path, *, ends: str = "60:0", lived: float = 10) -> subprocess.Popen[str]:
     """Run two children together; the second ends after `seconds:code`. Returns when both run."""
     starter = subprocess.Popen(
-        [sys.executable, "-c", STARTER, CHILD, str(folder), ends],
+        [sys.executable, "-c", STARTER, CHILD, str(folder), ends, str(lived)],
         cwd=embedded.BASE_DIR,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -103,6 +105,21 @@ def test_one_that_fails_stops_the_others_and_gives_its_code(folder: Path) -> Non
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent is gone")
+def test_one_that_is_killed_is_started_again_beside_the_others(folder: Path) -> None:
+    starter = start(folder, lived=0)
+    first, second = pid_of(folder, "first"), pid_of(folder, "second")
+
+    os.kill(second, signal.SIGKILL)
+
+    wait_until(lambda: pid_of(folder, "second") not in (0, second))
+    assert pid_of(folder, "first") == first
+    starter.send_signal(signal.SIGINT)
+    said = starter.communicate(timeout=PATIENCE_SECONDS)[0]
+    assert "second ended with -9, starting it again" in said
+    assert starter.returncode == 0
+    assert not is_alive(first)
+
+
 def test_kill_9_of_the_starter_leaves_no_child(folder: Path) -> None:
     starter = start(folder)
     children = [pid_of(folder, name) for name in ("first", "second")]
