@@ -23,6 +23,9 @@ CANARIES = (
     "canary%408.example.com",
     "cs_test_a1_secret_Canary9",
     "pi_3Abc_secret_Canary10",
+    "4242424242424242",
+    "4000 0025 0000 3155",
+    "378282246310005",
 )
 WRAPPED = (  # text around the secret makes it one
     ("Authorization: Bearer {}", "canary-token-11"),
@@ -85,7 +88,8 @@ def test_field_of_a_secret_name_is_not_seen_whatever_it_holds(written: Callable[
 
 
 @pytest.mark.parametrize(
-    "text", ["cs_test_a1B2c3", "pi_3Abc123", "evt_1Abc", "billing.E001", "2026-11-20T10:00:00", "a@b"]
+    "text",
+    ["cs_test_a1B2c3", "pi_3Abc123", "evt_1Abc", "billing.E001", "2026-11-20T10:00:00", "a@b", "1234567890123456"],
 )
 def test_ids_stay_readable(text: str) -> None:
     assert redact_text(f"session {text} done") == f"session {text} done"
