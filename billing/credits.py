@@ -45,6 +45,8 @@ __all__ = [
     "require_credits",
 ]
 
+# Credits that Stripe pays for come with their payment, by its webhook: application code cannot make them.
+_GIVEN_KINDS = tuple(kind for kind in GRANT_PRIORITIES if kind not in (EntryKind.PURCHASE, EntryKind.AUTO_TOP_UP))
 MAX_KEY_LENGTH, MAX_DESCRIPTION_LENGTH = 255, 500
 MAX_SOURCE_TYPE_LENGTH, MAX_SOURCE_ID_LENGTH = 40, 100
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # PostgreSQL refuses these in texts
@@ -90,11 +92,11 @@ def add_credits(
     Raises:
         InvalidAmount, InvalidRequest, IdempotencyConflict: nothing was added.
     """
-    if kind not in GRANT_PRIORITIES:
+    if kind not in _GIVEN_KINDS:
         raise InvalidRequest(
             field="kind",
             fault=f"{str(kind)!r} does not add credits",
-            remedy=f"Use one of {', '.join(GRANT_PRIORITIES)}.",
+            remedy=f"Use one of {', '.join(_GIVEN_KINDS)}.",
         )
     return post(
         posting=Posting(
