@@ -40,7 +40,9 @@ def server_arguments() -> dict[str, str]:
 def recreate() -> None:
     """Make the database anew and migrate it."""
     from django.core.management import call_command
+    from django.db import connections
 
+    connections.close_all()
     arguments = {**server_arguments(), "dbname": "postgres"}
     with psycopg.connect(make_conninfo(**arguments), autocommit=True) as connection:
         connection.execute(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)")

@@ -101,7 +101,7 @@ def pgbench_script() -> str:
         "posted": ":posted::numeric - 0.5", "key": "'bench-' || :k::text", "request_hash": f"'{'0' * 64}'",
         "description": "'Completion'", "occurred_at": "now()", "now": "now()", "payment": "NULL", "hold": "NULL",
         "corrects": "NULL", "is_late": "false", "source_type": "''", "source_id": "''",
-        "remaining": ":remaining::numeric - 0.5", "is_open": "true", "grant": ":id::bigint", "next_expiry_at": "NULL",
+        "remaining": ":remaining::numeric - 0.5", "is_open": "true", "grant": ":id::bigint", "next_expiry_at": "NULL", "held": "0",
         "share": "0.5",
     }  # fmt: skip
     write = WRITE_ONE_DEBIT

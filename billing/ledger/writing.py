@@ -18,26 +18,30 @@ from billing.ledger.writing_one_debit import is_one_debit, write_one_debit
 EntryIds = dict[tuple[int, int], int]
 """The id of each new entry by (customer id, sequence)."""
 
+Rows = dict[str, list[dict[str, Any]]]
+"""The rows of each part of the statement. What is left out of a row is NULL there, or the column's usual value."""
+
+_RARELY_SET = ("description", "payment_id", "hold_id", "corrects_id", "is_late", "source_type", "source_id")
 _PARTS = {
     "entries": """entries AS (
         INSERT INTO billing_ledgerentry (customer_id, sequence, kind, amount, balance_after, idempotency_key,
             request_hash, description, occurred_at, created_at, payment_id, hold_id, corrects_id, is_late,
             source_type, source_id)
-        SELECT customer_id, sequence, kind, amount, balance_after, key, request_hash, description, occurred_at,
-            created_at, payment_id, hold_id, corrects_id, is_late, source_type, source_id
+        SELECT customer_id, sequence, kind, amount, balance_after, key, request_hash, coalesce(description, ''),
+            coalesce(occurred_at, %(now)s), %(now)s, payment_id, hold_id, corrects_id, coalesce(is_late, false),
+            coalesce(source_type, ''), coalesce(source_id, '')
         FROM json_to_recordset(%(entries)s::json) AS x(customer_id bigint, sequence bigint, kind text, amount numeric,
             balance_after numeric, key text, request_hash text, description text, occurred_at timestamptz,
-            created_at timestamptz, payment_id bigint, hold_id bigint, corrects_id bigint, is_late boolean,
-            source_type text, source_id text)
+            payment_id bigint, hold_id bigint, corrects_id bigint, is_late boolean, source_type text, source_id text)
         RETURNING id, customer_id, sequence)""",
     "grants": """grants AS (
         INSERT INTO billing_creditgrant (customer_id, entry_id, payment_id, kind, amount, remaining, priority,
             expires_at, is_open, cost_minor, currency, created_at)
         SELECT x.customer_id, entries.id, x.payment_id, x.kind, x.amount, x.remaining, x.priority, x.expires_at,
-            x.remaining > 0, x.cost_minor, x.currency, x.created_at
+            x.remaining > 0, coalesce(x.cost_minor, 0), coalesce(x.currency, ''), %(now)s
         FROM json_to_recordset(%(grants)s::json) AS x(customer_id bigint, sequence bigint, payment_id bigint, kind text,
             amount numeric, remaining numeric, priority smallint, expires_at timestamptz, cost_minor bigint,
-            currency text, created_at timestamptz)
+            currency text)
         JOIN entries ON entries.customer_id = x.customer_id AND entries.sequence = x.sequence
         RETURNING id, entry_id)""",
     "grant_changes": """grant_changes AS (
@@ -74,7 +78,7 @@ _ALLOCATIONS = """allocations AS (
     SELECT coalesce(x.entry_id, e.id), coalesce(x.grant_id, g.id), x.amount, x.kind, cause.id
     FROM json_to_recordset(%(allocations)s::json) AS x(customer_id bigint, entry_id bigint, sequence bigint,
         grant_id bigint, grant_sequence bigint, amount numeric, kind text, cause_sequence bigint)
-    JOIN entries cause ON cause.customer_id = x.customer_id AND cause.sequence = x.cause_sequence
+    JOIN entries cause ON cause.customer_id = x.customer_id AND cause.sequence = coalesce(x.cause_sequence, x.sequence)
     LEFT JOIN entries e ON e.customer_id = x.customer_id AND e.sequence = x.sequence
     LEFT JOIN (grants g JOIN entries ge ON ge.id = g.entry_id)
         ON ge.customer_id = x.customer_id AND ge.sequence = x.grant_sequence)"""
@@ -90,7 +94,9 @@ def write_plan(*, accounts: Iterable[Account], now: datetime) -> EntryIds:
     if not parts:
         return {}
     with connection.cursor() as cursor:
-        cursor.execute(_statement(parts), {name: json.dumps(rows[name], default=str) for name in parts})
+        parameters: dict[str, str | datetime] = {name: json.dumps(rows[name], default=str) for name in parts}
+        parameters["now"] = now
+        cursor.execute(_statement(parts), parameters)
         return {(customer_id, sequence): entry_id for customer_id, sequence, entry_id in cursor.fetchall()}
 
 
@@ -107,13 +113,13 @@ def _statement(parts: tuple[str, ...]) -> str:
     return f"WITH {', '.join(ctes)} SELECT customer_id, sequence, id FROM entries"  # noqa: S608  # constant texts only
 
 
-def _rows(*, accounts: Iterable[Account], now: datetime) -> dict[str, list[dict[str, Any]]]:
-    rows: dict[str, list[dict[str, Any]]] = {
+def _rows(*, accounts: Iterable[Account], now: datetime) -> Rows:
+    rows: Rows = {
         name: [] for name in ("entries", "grants", "allocations", "grant_changes", "uncovered", "holds", "balances")
     }
     for account in accounts:
         _add_entries(rows, account, now)
-        _add_grants(rows, account, now)
+        _add_grants(rows, account)
         _add_allocations(rows, account)
         rows["holds"] += [
             {
@@ -137,9 +143,9 @@ def _rows(*, accounts: Iterable[Account], now: datetime) -> dict[str, list[dict[
     return rows
 
 
-def _add_entries(rows: dict[str, list[dict[str, Any]]], account: Account, now: datetime) -> None:
-    rows["entries"] += [
-        {
+def _add_entries(rows: Rows, account: Account, now: datetime) -> None:
+    for entry in account.entries:
+        row: dict[str, Any] = {
             "customer_id": account.customer_id,
             "sequence": entry.sequence,
             "kind": entry.kind,
@@ -147,65 +153,57 @@ def _add_entries(rows: dict[str, list[dict[str, Any]]], account: Account, now: d
             "balance_after": entry.balance_after,
             "key": entry.key,
             "request_hash": entry.request_hash,
-            "description": entry.description,
-            "occurred_at": entry.occurred_at,
-            "created_at": now,
-            "payment_id": entry.payment_id,
-            "hold_id": entry.hold_id,
-            "corrects_id": entry.corrects_id,
-            "is_late": entry.is_late,
-            "source_type": entry.source_type,
-            "source_id": entry.source_id,
         }
-        for entry in account.entries
-    ]
+        if entry.occurred_at is not now:
+            row["occurred_at"] = entry.occurred_at
+        for name in _RARELY_SET:
+            if value := getattr(entry, name):
+                row[name] = value
+        rows["entries"].append(row)
 
 
-def _add_grants(rows: dict[str, list[dict[str, Any]]], account: Account, now: datetime) -> None:
-    rows["grants"] += [
-        {
-            "customer_id": account.customer_id,
-            "sequence": -new.grant.ref,
-            "payment_id": new.grant.payment_id,
-            "kind": new.kind,
-            "amount": new.grant.amount,
-            "remaining": new.grant.remaining,
-            "priority": new.grant.priority,
-            "expires_at": new.grant.expires_at,
-            "cost_minor": new.cost_minor,
-            "currency": new.currency,
-            "created_at": now,
-        }
-        for new in account.new_grants
-    ]
-    rows["grant_changes"] += [
-        {"id": grant.ref, "remaining": grant.remaining, "expires_at": grant.expires_at}
-        for grant in account.grants
-        if grant.is_changed and grant.ref > 0
-    ]
-    rows["uncovered"] += [
-        {"customer_id": account.customer_id, **_entry_row(part.entry_ref), "amount": part.amount}
-        for part in account.uncovered
-        if part.is_changed
-    ]
-
-
-def _add_allocations(rows: dict[str, list[dict[str, Any]]], account: Account) -> None:
-    for allocation in account.allocations:
-        grant_ref = allocation.grant_ref
-        rows["allocations"].append(
+def _add_grants(rows: Rows, account: Account) -> None:
+    for new in account.new_grants:
+        rows["grants"].append(
             {
                 "customer_id": account.customer_id,
-                **_entry_row(allocation.entry_ref),
-                "grant_id": grant_ref if grant_ref is not None and grant_ref > 0 else None,
-                "grant_sequence": -grant_ref if grant_ref is not None and grant_ref < 0 else None,
-                "amount": allocation.amount,
-                "kind": allocation.kind,
-                "cause_sequence": -allocation.cause_ref,
+                "sequence": -new.grant.ref,
+                "payment_id": new.grant.payment_id,
+                "kind": new.kind,
+                "amount": new.grant.amount,
+                "remaining": new.grant.remaining,
+                "priority": new.grant.priority,
+                "expires_at": new.grant.expires_at,
+                "cost_minor": new.cost_minor,
+                "currency": new.currency,
             }
         )
+    for grant in account.grants:
+        if grant.is_changed and grant.ref > 0:
+            rows["grant_changes"].append(
+                {"id": grant.ref, "remaining": grant.remaining, "expires_at": grant.expires_at}
+            )
+    for part in account.uncovered:
+        if part.is_changed:
+            row = {"customer_id": account.customer_id, "amount": part.amount}
+            rows["uncovered"].append(row | _by_id_or_sequence(part.entry_ref, "entry_id", "sequence"))
 
 
-def _entry_row(entry_ref: int) -> dict[str, int | None]:
-    """An existing entry by its id, a new one by its sequence."""
-    return {"entry_id": entry_ref if entry_ref > 0 else None, "sequence": -entry_ref if entry_ref < 0 else None}
+def _add_allocations(rows: Rows, account: Account) -> None:
+    for allocation in account.allocations:
+        row: dict[str, Any] = {
+            "customer_id": account.customer_id,
+            "amount": allocation.amount,
+            "kind": allocation.kind,
+            **_by_id_or_sequence(allocation.entry_ref, "entry_id", "sequence"),
+        }
+        if allocation.grant_ref is not None:
+            row |= _by_id_or_sequence(allocation.grant_ref, "grant_id", "grant_sequence")
+        if allocation.cause_ref != allocation.entry_ref:
+            row["cause_sequence"] = -allocation.cause_ref
+        rows["allocations"].append(row)
+
+
+def _by_id_or_sequence(ref: int, id_name: str, sequence_name: str) -> dict[str, int]:
+    """A row that exists by its id, a new one by the sequence of its entry."""
+    return {id_name: ref} if ref > 0 else {sequence_name: -ref}
