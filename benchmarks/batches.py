@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from multiprocessing.synchronize import Barrier
 
-from benchmarks import database
+from benchmarks import database, pgbench
 
 PROCESSES = 4
 BATCH = 100
@@ -23,8 +23,13 @@ class BatchSpeed:
     """Postings a second; medians over the rounds of one run."""
 
     distinct: float
+    pgbench_distinct: float
     hot_batched: float
     hot_single: float
+
+    @property
+    def distinct_ratio(self) -> float:
+        return self.distinct / self.pgbench_distinct
 
     @property
     def hot_gain(self) -> float:
@@ -33,12 +38,52 @@ class BatchSpeed:
 
 def measure(*, seconds: int = SECONDS, rounds: int = ROUNDS) -> BatchSpeed:
     """Postings a second over distinct accounts, and on one account batched and one by one, in turn."""
-    distinct, batched, single = [], [], []
+    distinct, theirs, batched, single = [], [], [], []
     for number in range(rounds):
         distinct.append(_distinct_per_second(seconds=seconds, tag=f"batch{number}"))
+        theirs.append(BATCH * pgbench.runs_per_second(script=pgbench_script(), clients=PROCESSES, seconds=seconds))
         batched.append(_hot_per_second(seconds=seconds // 2, size=BATCH, tag=f"hot{number}"))
         single.append(_hot_per_second(seconds=seconds // 2, size=1, tag=f"single{number}"))
-    return BatchSpeed(statistics.median(distinct), statistics.median(batched), statistics.median(single))
+    return BatchSpeed(*(statistics.median(rates) for rates in (distinct, theirs, batched, single)))
+
+
+# What Python plans between load and write, computed by the database: half a credit from each account's one grant.
+_PLAN = """
+    SELECT json_agg(json_build_object('customer_id', b.customer_id, 'sequence', b.last_sequence + 1, 'kind', 'usage',
+            'amount', -0.5, 'balance_after', b.posted - 0.5, 'key', 'bench-' || :k::text || '-' || b.customer_id,
+            'request_hash', repeat('0', 64), 'description', 'Completion')) AS entries,
+        json_agg(json_build_object('customer_id', b.customer_id, 'amount', 0.5, 'kind', 'draw',
+            'sequence', b.last_sequence + 1, 'grant_id', g.id)) AS allocations,
+        json_agg(json_build_object('id', g.id, 'remaining', g.remaining - 0.5)) AS grant_changes,
+        json_agg(json_build_object('customer_id', b.customer_id, 'posted', b.posted - 0.5, 'held', 0,
+            'last_sequence', b.last_sequence + 1)) AS balances
+    FROM billing_creditbalance b JOIN billing_creditgrant g ON g.customer_id = b.customer_id AND g.is_open
+    WHERE b.customer_id = ANY(ARRAY(SELECT generate_series(:c::bigint, :c::bigint + 99)))
+"""
+
+
+def pgbench_script() -> str:
+    """A batch as pgbench speaks: lock, load and plan in one statement, and the very statement that writes."""
+    from billing.ledger.locking import LOCK_MANY
+    from billing.ledger.writing import statement_of
+
+    accounts = "ARRAY(SELECT generate_series(:c::bigint, :c::bigint + 99))"
+    lock = LOCK_MANY.replace("ANY(%s)", f"ANY({accounts})")
+    parts = ("entries", "allocations", "grant_changes", "balances")
+    write = statement_of(parts).replace("%(now)s", "now()")
+    for part in parts:
+        write = write.replace(f"%({part})s", f":{part}")
+    quarter = database.CUSTOMERS // PROCESSES
+    lines = [
+        f"\\set c 1 + :client_id * {quarter} + random(0, {quarter - BATCH})",
+        "\\set k random(1, 1000000000000)",
+        "BEGIN;",
+        f"{pgbench.one_line(lock)};",
+        f"{pgbench.one_line(_PLAN)} \\gset",
+        f"{pgbench.one_line(write)};",
+        "COMMIT;",
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def _distinct_per_second(*, seconds: int, tag: str) -> float:

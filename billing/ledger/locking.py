@@ -20,7 +20,7 @@ from billing.models import CreditGrant, CreditHold, GrantAllocation, LedgerEntry
 LockedAccounts = NewType("LockedAccounts", dict[int, Account])
 """Accounts whose balance rows this database transaction holds."""
 
-_LOCK = """
+LOCK_MANY = """
     SELECT customer_id, posted, held, overdraft_limit, last_sequence, frozen_at IS NOT NULL AS is_frozen, next_expiry_at
     FROM billing_creditbalance WHERE customer_id = ANY(%s) ORDER BY customer_id FOR UPDATE
 """
@@ -35,7 +35,7 @@ _LOAD = """
     JOIN billing_ledgerentry entry ON entry.customer_id = asked.customer_id AND entry.idempotency_key = asked.key
 """
 # The same for one customer and one key, as most calls are: plain parameters are cheaper than arrays.
-LOCK_ONE = _LOCK.replace("= ANY(%s) ORDER BY customer_id", "= %s")
+LOCK_ONE = LOCK_MANY.replace("= ANY(%s) ORDER BY customer_id", "= %s")
 LOAD_ONE = """
     (SELECT id, customer_id, amount, remaining, priority, expires_at, payment_id, entry_id, NULL::text, NULL::text
      FROM billing_creditgrant WHERE customer_id = %(customer)s AND is_open
@@ -62,7 +62,7 @@ def lock_accounts(*, customer_ids: Iterable[int]) -> tuple[LockedAccounts, set[i
         if len(wanted) == 1:
             cursor.execute(LOCK_ONE, [Int8(wanted[0])])
         else:
-            cursor.execute(_LOCK, [wanted])
+            cursor.execute(LOCK_MANY, [wanted])
         for customer_id, posted, held, overdraft_limit, last_sequence, is_frozen, next_expiry_at in cursor.fetchall():
             accounts[customer_id] = Account(
                 customer_id=customer_id,

@@ -96,12 +96,12 @@ def write_plan(*, accounts: Iterable[Account], now: datetime) -> EntryIds:
     with connection.cursor() as cursor:
         parameters: dict[str, str | datetime] = {name: json.dumps(rows[name], default=str) for name in parts}
         parameters["now"] = now
-        cursor.execute(_statement(parts), parameters)
+        cursor.execute(statement_of(parts), parameters)
         return {(customer_id, sequence): entry_id for customer_id, sequence, entry_id in cursor.fetchall()}
 
 
 @lru_cache(maxsize=64)
-def _statement(parts: tuple[str, ...]) -> str:
+def statement_of(parts: tuple[str, ...]) -> str:
     """The one statement for the parts that a plan has; its text is constant for each set, so it stays prepared."""
     ctes = [_PARTS["entries"] if "entries" in parts else _NO_NEW_ENTRIES]
     if "allocations" in parts:
