@@ -1,9 +1,12 @@
 """Celery tasks: thin doors. Whatever moves credits, the sweeper would do a little later anyway."""
 
+from contextlib import suppress
+
 from celery import shared_task
 from django.utils import timezone
 
 from billing import wake
+from billing.errors import StripeUnavailable
 from billing.models import EventState, StripeEvent
 from billing.services.catalog import sync_catalog
 from billing.services.gateway import configured_gateway
@@ -17,8 +20,9 @@ def work_off_stored_event(event_id: str) -> None:
     gateway = configured_gateway()
     if work_off_event(event_id=event_id, gateway=gateway) is EventState.DONE:
         paid = StripeEvent.objects.filter(event_id=event_id, type="payment_intent.succeeded")
-        for payment_intent_id in paid.values_list("object_id", flat=True):
-            fetch_receipt(payment_intent_id=payment_intent_id, gateway=gateway)
+        with suppress(StripeUnavailable):  # the schedule asks again
+            for payment_intent_id in paid.values_list("object_id", flat=True):
+                fetch_receipt(payment_intent_id=payment_intent_id, gateway=gateway)
 
 
 @shared_task(name="billing.work_off_inbox")

@@ -9,7 +9,7 @@ from billing.models import EventState, StripeEvent
 
 _WAKE_KNOWN = """
     UPDATE billing_stripeevent event
-    SET state = 'pending', reason = '', tries = 0, next_try_at = %s, parked_at = NULL
+    SET state = 'pending', reason = '', tries = 0, next_try_at = %s
     WHERE event.state = 'parked' AND event.parked_at < %s AND EXISTS (
         SELECT FROM billing_payment payment
         WHERE payment.public_id = ANY(event.related_ids) OR payment.checkout_session_id = ANY(event.related_ids)
@@ -23,7 +23,7 @@ def wake_parked_events(*, named: Collection[str]) -> int:
     if not named:
         return 0
     parked = StripeEvent.objects.filter(state=EventState.PARKED, related_ids__overlap=list(named))
-    return parked.update(state=EventState.PENDING, reason="", tries=0, next_try_at=timezone.now(), parked_at=None)
+    return parked.update(state=EventState.PENDING, reason="", tries=0, next_try_at=timezone.now())
 
 
 def wake_events_known_by_now() -> int:

@@ -19,13 +19,16 @@ def fetch_receipt(*, payment_intent_id: str, gateway: StripeGateway) -> bool:
     """Ask Stripe for the receipt of a paid payment that has none; whether it has one now.
 
     An event carries only the id of the charge, and the receipt's address is the charge's.
+
+    Raises:
+        StripeUnavailable: Stripe cannot be asked now.
     """
     payment = Payment.objects.filter(payment_intent_id=payment_intent_id, paid_at__isnull=False).first()
     if payment is None or payment.paid_at is None or payment.receipt_url:
         return bool(payment and payment.receipt_url)
     try:
         intent = gateway.retrieve_payment_intent(payment_intent_id=payment_intent_id)
-    except (StripeRefused, StripeUnavailable) as error:
+    except StripeRefused as error:
         log.info("receipt_not_fetched", payment=payment.public_id, reason=str(error))
         return False
     facts = facts_of_intent(intent=intent, occurred_at=payment.paid_at, source=payment_intent_id)
@@ -35,12 +38,14 @@ def fetch_receipt(*, payment_intent_id: str, gateway: StripeGateway) -> bool:
 
 
 def fetch_missing_receipts(*, gateway: StripeGateway, now: datetime, limit: int = 50) -> int:
-    """Fetch receipts that were missed in the last day, newest first; gives how many. Stops where Stripe has none."""
+    """Fetch receipts that were missed in the last day, newest first; gives how many. Stops where Stripe is away."""
     paid = Payment.objects.filter(created_at__gt=now - _LOOKED_FOR, paid_at__isnull=False, receipt_url="")
     intents = paid.filter(payment_intent_id__isnull=False).order_by("-created_at")
     count = 0
     for payment_intent_id in intents.values_list("payment_intent_id", flat=True)[:limit]:
-        if not fetch_receipt(payment_intent_id=str(payment_intent_id), gateway=gateway):
+        try:
+            count += fetch_receipt(payment_intent_id=str(payment_intent_id), gateway=gateway)
+        except StripeUnavailable as error:
+            log.info("receipts_not_fetched", reason=str(error))
             break
-        count += 1
     return count

@@ -66,7 +66,7 @@ def _context(
     return {
         "state": status.state.value,
         "payment": status.payment,
-        "failure": list(failures)[-1] if failures else status.payment.refusal,
+        "failure": list(failures)[-1] if failures else "",
         "balance": balance_of_page(request, customer=customer, now=timezone.now()),
         "has_given_up": is_waiting and looks >= len(POLL_SECONDS),
         "next_look_seconds": POLL_SECONDS[looks] if is_waiting and looks < len(POLL_SECONDS) else None,

@@ -143,7 +143,9 @@ def _finish(*, event: StripeEvent, effect: Effect) -> EventState | None:
             case Convergence.CONVERGED:
                 event.state, event.done_at, event.reason, event.traceback = EventState.DONE, now, "", ""
             case Convergence.UNKNOWN:  # waiting is no failure, so its tries do not count
-                event.state, event.parked_at, event.reason, event.tries = EventState.PARKED, now, NOT_OURS, 0
+                # One that is looked at again and again is waiting since it was parked first.
+                event.state, event.parked_at = EventState.PARKED, event.parked_at or now
+                event.reason, event.tries = NOT_OURS, 0
             case Convergence.CONTRADICTED:
                 _bury(event=event, reason="It contradicts what we know of the payment that it names.")
         event.save(update_fields=["state", "done_at", "parked_at", "reason", "tries", "traceback"])

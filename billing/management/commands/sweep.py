@@ -76,13 +76,13 @@ class Command(BillingCommand):
         return is_whole
 
     def chores(self) -> dict[str, Callable[[], int]]:
-        """What a round does, in this order: what is woken is worked off in the same round."""
+        """What a round does, in this order: what needs no Stripe first; what is woken is worked off at once."""
         return {
+            "holds_expired": lambda: expire_stale_holds(now=timezone.now()),
+            "customers_expired": lambda: expire_lapsed_credits(now=timezone.now()),
             "events_woken": wake_events_known_by_now,
             "events_worked_off": lambda: work_off_due_events(
                 gateway=configured_gateway(), should_stop=self.stopping.is_set
             ),
             "events_forgotten": lambda: find_forgotten_events(now=timezone.now()),
-            "holds_expired": lambda: expire_stale_holds(now=timezone.now()),
-            "customers_expired": lambda: expire_lapsed_credits(now=timezone.now()),
         }

@@ -29,7 +29,7 @@ def page_of(browser: Client, session_id: str | None, *, looks: int | None = None
         (PAID, "Payment received, adding your credits", True),
         ({"completed_at": timezone.now()}, "some days to confirm $10.00", True),
         ({"completed_at": timezone.now(), "failed_at": timezone.now()}, "The payment did not go through", False),
-        ({"refused_at": timezone.now(), "refusal": "The price changed."}, "The price changed.", False),
+        ({"refused_at": timezone.now(), "refusal": "No such price: price_1"}, "The payment did not go through", False),
         ({"expired_at": timezone.now()}, "This checkout has expired", False),
         ({"mismatch": "Paid for $9.00, offered for $10.00."}, "Your payment is being looked at", False),
         ({}, "Waiting for Stripe", True),
@@ -46,6 +46,7 @@ def test_each_state_has_its_words(
     assert payment.public_id in page
     assert ("load delay:2s" in page) is polls
     assert "offered for $10.00" not in page
+    assert "No such price" not in page  # Stripe's words are for staff
 
 
 def test_event_that_waits_in_the_inbox_counts_as_received(browser: Client, customer: BillingCustomer) -> None:

@@ -9,7 +9,7 @@ from pytest_django import Settings
 
 from billing.gateway.client import StripeGateway
 from billing.models import BillingCustomer, CreditPack, EventState, LedgerEntry, Payment, StripeEvent
-from billing.services.parked_events import wake_events_known_by_now
+from billing.services.parked_events import wake_events_known_by_now, wake_parked_events
 from billing.tests.shop import WEBHOOK_SECRET, credited, deliver, open_checkout, work_off_all
 from billing.tests.webhooks.events import make_event, post_event
 from billing.webhooks.inbox import find_forgotten_events, work_off_due_events, work_off_event
@@ -181,9 +181,22 @@ def test_parked_event_is_worked_off_once_its_payment_learns_the_id(
     assert work_off_event(event_id=completed.event_id, gateway=gateway) is EventState.DONE
 
     early.refresh_from_db()
-    assert (early.state, early.parked_at) == ("pending", None)
+    assert early.state == "pending"
     assert work_off_due_events(gateway=gateway) == 1
     assert Payment.objects.get().failed_attempts["ch_1"]["message"] == "No funds."
+
+
+def test_event_that_is_parked_again_waits_since_the_first_time(gateway: StripeGateway) -> None:
+    stranger = {"id": "cs_stranger", "object": "checkout.session", "status": "complete", "payment_status": "paid"}
+    event = store(make_event(stranger, type="checkout.session.completed"))
+    assert work_off_event(event_id=event.event_id, gateway=gateway) is EventState.PARKED
+    long_ago = timezone.now() - timedelta(hours=71)
+    StripeEvent.objects.update(parked_at=long_ago)
+
+    wake_parked_events(named=StripeEvent.objects.get().related_ids)
+    assert work_off_event(event_id=event.event_id, gateway=gateway) is EventState.PARKED
+
+    assert StripeEvent.objects.get().parked_at == long_ago
 
 
 def test_parked_event_that_nobody_woke_is_found_by_the_sweeper(
