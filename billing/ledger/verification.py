@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from django.db import connection, transaction
 
 from billing.kinds import GRANT_PRIORITIES, RETURNS
-from billing.ledger.verification_checks import checks_of
+from billing.ledger.verification_checks import statements_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +32,10 @@ def verify_ledger(*, customer_ids: Sequence[int] | None = None) -> Iterator[Find
         "returns": [kind.value for kind in RETURNS],
     }
     with _snapshot(), connection.cursor() as cursor:
-        for name, query in checks_of(all_customers=customer_ids is None).items():
-            cursor.execute(query, parameters)
-            for customer_id, entry_id, detail in cursor.fetchall():
-                yield Finding(name, customer_id, entry_id, detail)
+        for statement in statements_of(all_customers=customer_ids is None):
+            cursor.execute(statement, parameters)
+            for check, customer_id, entry_id, detail in cursor.fetchall():
+                yield Finding(check, customer_id, entry_id, detail)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ condition that the row's customer `x` is among those asked for.
 """
 
 import re
+from functools import cache
 
 CHECKS = {
     "customer_has_a_balance": """
@@ -169,7 +170,17 @@ CHECKS = {
 }
 
 
-def checks_of(*, all_customers: bool) -> dict[str, str]:
-    """The queries by name, over all customers or over those of the parameter `customers`."""
+@cache
+def statements_of(*, all_customers: bool) -> list[str]:
+    """Statements that give (check, customer id, entry id, detail).
+
+    One for each check over all customers; a single one over those of the parameter `customers`, because many round
+    trips would cost more than the look at a few rows.
+    """
     condition = "TRUE" if all_customers else r"\1 = ANY(%(customers)s)"
-    return {name: re.sub(r"<customers:([\w.]+)>", condition, query) for name, query in CHECKS.items()}
+    statements = [
+        f"SELECT '{name}', customer_id, entry_id::bigint, detail "  # noqa: S608  # constant texts only
+        f"FROM ({re.sub(r'<customers:([.a-z_]+)>', condition, query)}) AS found(customer_id, entry_id, detail)"
+        for name, query in CHECKS.items()
+    ]
+    return statements if all_customers else [" UNION ALL ".join(statements)]
