@@ -1,7 +1,8 @@
 """Writes a plan by one statement, however many customers it moves.
 
 Each part of the plan is one JSON parameter that PostgreSQL reads as rows. Entries are inserted plainly: a repeated key
-must fail loudly, because skipping the entry would still move the balance.
+must fail loudly, because skipping the entry would still move the balance. Rows get their ids in the order of the plan,
+whatever joins the database chooses: ids tell which grant is the oldest and which allocation the newest.
 """
 
 import json
@@ -33,6 +34,7 @@ _PARTS = {
         FROM json_to_recordset(%(entries)s::json) AS x(customer_id bigint, sequence bigint, kind text, amount numeric,
             balance_after numeric, key text, request_hash text, description text, occurred_at timestamptz,
             payment_id bigint, hold_id bigint, corrects_id bigint, is_late boolean, source_type text, source_id text)
+        ORDER BY customer_id, sequence
         RETURNING id, customer_id, sequence)""",
     "grants": """grants AS (
         INSERT INTO billing_creditgrant (customer_id, entry_id, payment_id, kind, amount, remaining, priority,
@@ -43,6 +45,7 @@ _PARTS = {
             amount numeric, remaining numeric, priority smallint, expires_at timestamptz, cost_minor bigint,
             currency text)
         JOIN entries ON entries.customer_id = x.customer_id AND entries.sequence = x.sequence
+        ORDER BY x.customer_id, x.sequence
         RETURNING id, entry_id)""",
     "grant_changes": """grant_changes AS (
         UPDATE billing_creditgrant AS g
@@ -76,12 +79,14 @@ _NO_NEW_ENTRIES = (
 _ALLOCATIONS = """allocations AS (
     INSERT INTO billing_grantallocation (entry_id, grant_id, amount, kind, cause_id)
     SELECT coalesce(x.entry_id, e.id), coalesce(x.grant_id, g.id), x.amount, x.kind, cause.id
-    FROM json_to_recordset(%(allocations)s::json) AS x(customer_id bigint, entry_id bigint, sequence bigint,
-        grant_id bigint, grant_sequence bigint, amount numeric, kind text, cause_sequence bigint)
+    FROM ROWS FROM (json_to_recordset(%(allocations)s::json) AS (customer_id bigint, entry_id bigint, sequence bigint,
+        grant_id bigint, grant_sequence bigint, amount numeric, kind text, cause_sequence bigint)) WITH ORDINALITY
+        AS x(customer_id, entry_id, sequence, grant_id, grant_sequence, amount, kind, cause_sequence, position)
     JOIN entries cause ON cause.customer_id = x.customer_id AND cause.sequence = coalesce(x.cause_sequence, x.sequence)
     LEFT JOIN entries e ON e.customer_id = x.customer_id AND e.sequence = x.sequence
     LEFT JOIN (grants g JOIN entries ge ON ge.id = g.entry_id)
-        ON ge.customer_id = x.customer_id AND ge.sequence = x.grant_sequence)"""
+        ON ge.customer_id = x.customer_id AND ge.sequence = x.grant_sequence
+    ORDER BY x.position)"""
 
 
 def write_plan(*, accounts: Iterable[Account], now: datetime) -> EntryIds:

@@ -1,10 +1,12 @@
 """Writing a plan: the same rows whichever statement writes them, by a fixed number of queries."""
 
 import pytest
+from django.db import connection
 from pytest_django import DjangoAssertNumQueries
 
 from billing.kinds import EntryKind
-from billing.models import BillingCustomer, CreditGrant, LedgerEntry
+from billing.models import BillingCustomer, CreditGrant, GrantAllocation, LedgerEntry
+from billing.services.posting import post_many
 from billing.tests.ledger.factories import make_customer
 from billing.tests.ledger.steps import (
     assert_books_are_right,
@@ -12,6 +14,7 @@ from billing.tests.ledger.steps import (
     drawn_on,
     give,
     post_one,
+    posting_of,
     use,
 )
 
@@ -76,3 +79,23 @@ def test_the_debit_of_one_grant_writes_what_a_debit_of_several_writes(customer: 
     assert sum(share for _, share in drawn_on(one.get())) == sum(share for _, share in drawn_on(several.get())) == 10
     for owner in (customer, other):
         assert_books_are_right(owner)
+
+
+@pytest.mark.parametrize("join", ["nestloop", "hashjoin", "mergejoin"])
+def test_ids_follow_the_plan_whatever_joins_the_database_chooses(customer: BillingCustomer, join: str) -> None:
+    """Ids tell which grant is the oldest and which allocation the newest."""
+    give(customer, 1)
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+        for other in {"nestloop", "hashjoin", "mergejoin"} - {join}:
+            cursor.execute(f"SET LOCAL enable_{other} = off")
+    post_one(customer, EntryKind.ADJUSTMENT, -101, may_leave_debt=True)
+
+    post_many(postings=[posting_of(customer, EntryKind.PROMOTION, amount) for amount in (20, 30, 25, 15, 40)])
+
+    covered = GrantAllocation.objects.filter(kind="cover").order_by("pk")
+    assert list(covered.values_list("amount", flat=True)) == [20, 30, 25, 15, 10]
+    grants = CreditGrant.objects.filter(kind=EntryKind.PROMOTION).order_by("pk")
+    assert list(grants.values_list("entry__sequence", flat=True)) == [1, 3, 4, 5, 6, 7]
+    entries = LedgerEntry.objects.order_by("pk")
+    assert list(entries.values_list("sequence", flat=True)) == [1, 2, 3, 4, 5, 6, 7]
