@@ -5,8 +5,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
-from billing.ledger.locking import lock_accounts
-from billing.models import BillingCustomer, CreditBalance
+from billing.ledger import balances
+from billing.models import BillingCustomer
 
 log = structlog.get_logger(__name__)
 
@@ -16,7 +16,7 @@ def ensure_customer(*, user: User) -> BillingCustomer:
     with transaction.atomic():
         customer, is_new = BillingCustomer.objects.get_or_create(user=user)
         if is_new:
-            CreditBalance.objects.create(customer=customer)
+            balances.open_balance(customer_id=customer.pk)
     return customer
 
 
@@ -26,18 +26,14 @@ def freeze_customer(*, customer_id: int, reason: str) -> None:
     The first reason stays until the freeze is lifted.
     """
     with transaction.atomic():
-        lock_accounts(customer_ids=[customer_id])
-        CreditBalance.objects.filter(pk=customer_id, frozen_at__isnull=True).update(
-            frozen_at=timezone.now(), frozen_reason=reason
-        )
+        balances.freeze(customer_id=customer_id, reason=reason)
     log.warning("customer_frozen", customer_id=customer_id, reason=reason)
 
 
 def unfreeze_customer(*, customer_id: int, reason: str) -> None:
     """Let the customer spend again; `reason` is for the log."""
     with transaction.atomic():
-        lock_accounts(customer_ids=[customer_id])
-        CreditBalance.objects.filter(pk=customer_id).update(frozen_at=None, frozen_reason="")
+        balances.unfreeze(customer_id=customer_id)
     log.warning("customer_unfrozen", customer_id=customer_id, reason=reason)
 
 
