@@ -123,3 +123,8 @@ def parked_event_lifetime() -> timedelta:
 def webhook_max_tries() -> int:
     """After so many failures an event is dead until staff replay it."""
     return int(settings.WEBHOOK_MAX_TRIES)
+
+
+def export_xlsx_max_rows() -> int:
+    """How many rows a workbook may have; CSV has no limit."""
+    return int(settings.EXPORT_XLSX_MAX_ROWS)

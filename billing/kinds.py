@@ -60,6 +60,8 @@ GRANT_PRIORITIES = {
 }
 # Money or an allowance went back: taken from the payment's own grant first, below zero if need be.
 CLAW_BACKS = frozenset({EntryKind.REFUND, EntryKind.DISPUTE, EntryKind.PLAN_REVERSAL})
+# Outgoing entries that money which comes back may undo: a claw-back, and a write-off that was taken back.
+UNDONE_BY_MONEY = CLAW_BACKS | {EntryKind.WRITE_OFF}
 # Positive entries that undo allocations and create no grant.
 RETURNS = frozenset(
     {EntryKind.REFUND_REVERSAL, EntryKind.DISPUTE_REVERSAL, EntryKind.USAGE_CORRECTION, EntryKind.CORRECTION}
@@ -67,5 +69,15 @@ RETURNS = frozenset(
 # Negative entries that need available credits and a customer who is not frozen.
 SPENDING = frozenset({EntryKind.USAGE})
 # Key prefixes that are ours; a caller's key is stored behind `api:`.
-RESERVED_KEY_PREFIXES = ("payment:", "grant:", "expiry:", "hold:", "free:", "bonus:", "staff:", "correction:")
+RESERVED_KEY_PREFIXES = (
+    "payment:",
+    "grant:",
+    "expiry:",
+    "hold:",
+    "free:",
+    "bonus:",
+    "staff:",
+    "correction:",
+    "write_off:",
+)
 CALLER_KEY_PREFIX = "api:"

@@ -63,6 +63,23 @@ def round_credits_down(amount: Decimal) -> Decimal:
     return amount.quantize(CREDIT_STEP, rounding=ROUND_DOWN)
 
 
+def share_minor(*, amount_minor: int, part: Decimal | int, whole: Decimal | int) -> int:
+    """`amount_minor` x `part` / `whole` in whole minor units, half to even; computed exactly, whatever the sizes."""
+    numerator, denominator = amount_minor * _steps(part), _steps(whole)
+    quotient, rest = divmod(numerator, denominator)
+    return quotient + (2 * rest > denominator or (2 * rest == denominator and quotient % 2 == 1))
+
+
+def share_credits_down(*, amount: Decimal, part: int, whole: int) -> Decimal:
+    """`amount` x `part` / `whole` at six places, the rest cut off; computed exactly, whatever the sizes."""
+    return Decimal(_steps(amount) * part // whole).scaleb(-CREDIT_PLACES)
+
+
+def _steps(value: Decimal | int) -> int:
+    """How many millionths a value is."""
+    return int(value * 10**CREDIT_PLACES)
+
+
 def credits_for_minor(*, amount_minor: int, currency: str, credits_per_usd: Decimal | int) -> Decimal:
     """Credits at list price for an amount of money, rounded down to six places. Only US dollars have a list price.
 

@@ -22,8 +22,7 @@ from billing.admin.links import link_to_stripe
 from billing.admin.search import customer_ids_for, payments_for
 from billing.models import BillingCustomer
 from billing.money import ZERO
-from billing.services.adjustments import clear_flag
-from billing.services.customers import freeze_customer, unfreeze_customer
+from billing.services.customers import clear_flags, freeze_customer, unfreeze_customer
 
 
 @admin.register(BillingCustomer)
@@ -127,7 +126,7 @@ class CustomerAdmin(ReadOnlyAdmin):
             self._customer(request, object_id),
             title="Clear the flag",
             question="Do this when what the flag is about has been dealt with.",
-            act=lambda *, customer_id, reason: clear_flag(customer_id=customer_id),
+            act=clear_flags,
             done="Flag cleared",
         )
 

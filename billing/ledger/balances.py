@@ -1,6 +1,6 @@
 """The balance row itself: opened with its customer, frozen and freed. Call inside the caller's database transaction."""
 
-from django.utils import timezone
+from datetime import datetime
 
 from billing.ledger.locking import lock_accounts
 from billing.models import CreditBalance
@@ -11,11 +11,10 @@ def open_balance(*, customer_id: int) -> None:
     CreditBalance.objects.create(customer_id=customer_id)
 
 
-def freeze(*, customer_id: int, reason: str) -> None:
-    """Refuse debits and holds from now on. The first reason stays until the freeze is lifted."""
+def freeze(*, customer_id: int, reason: str, since: datetime) -> None:
+    """Refuse debits and holds from now on."""
     lock_accounts(customer_ids=[customer_id])
-    free = CreditBalance.objects.filter(pk=customer_id, frozen_at__isnull=True)
-    free.update(frozen_at=timezone.now(), frozen_reason=reason)
+    CreditBalance.objects.filter(pk=customer_id).update(frozen_at=since, frozen_reason=reason)
 
 
 def unfreeze(*, customer_id: int) -> None:

@@ -1,27 +1,68 @@
 """One noun per file; import them from here."""
 
+from billing.models.adjustment import Adjustment, AdjustmentDay, AdjustmentState
+from billing.models.approval import Approval, Decision, ReasonCode
+from billing.models.audit_entry import AuditEntry
 from billing.models.balance import CreditBalance
 from billing.models.customer import BillingCustomer
+from billing.models.dispute import DisputeMovement, FraudWarning, PaymentDispute
+from billing.models.flag import CustomerFlag
 from billing.models.grant import CreditGrant, GrantAllocation, UncoveredPart
 from billing.models.hold import CreditHold
 from billing.models.ledger_entry import LedgerEntry
+from billing.models.money_movement import MoneyMovement
+from billing.models.note import CustomerNote
 from billing.models.pack import CreditPack
 from billing.models.payment import Payment, PaymentKind, PaymentState
+from billing.models.reconciliation import (
+    FindingState,
+    ReconciliationFinding,
+    ReconciliationRun,
+    RunKind,
+    RunState,
+    RunTrigger,
+    Severity,
+)
+from billing.models.refund import PaymentRefund
+from billing.models.refund_request import RefundRequest, RefundRequestState
 from billing.models.signup_bonus import SignupBonus
 from billing.models.stripe_event import EventState, StripeEvent
 
 __all__ = [
+    "Adjustment",
+    "AdjustmentDay",
+    "AdjustmentState",
+    "Approval",
+    "AuditEntry",
     "BillingCustomer",
     "CreditBalance",
     "CreditGrant",
     "CreditHold",
     "CreditPack",
+    "CustomerFlag",
+    "CustomerNote",
+    "Decision",
+    "DisputeMovement",
     "EventState",
+    "FindingState",
+    "FraudWarning",
     "GrantAllocation",
     "LedgerEntry",
+    "MoneyMovement",
     "Payment",
+    "PaymentDispute",
     "PaymentKind",
+    "PaymentRefund",
     "PaymentState",
+    "ReasonCode",
+    "ReconciliationFinding",
+    "ReconciliationRun",
+    "RefundRequest",
+    "RefundRequestState",
+    "RunKind",
+    "RunState",
+    "RunTrigger",
+    "Severity",
     "SignupBonus",
     "StripeEvent",
     "UncoveredPart",

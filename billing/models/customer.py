@@ -1,6 +1,7 @@
 """Who owns a balance."""
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from billing.models.fields import new_public_id
@@ -18,13 +19,21 @@ class BillingCustomer(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="billing_customer"
     )
     stripe_customer_id = models.CharField(max_length=255, null=True, blank=True, unique=True)
+    former_stripe_customer_ids = ArrayField(
+        models.CharField(max_length=255), default=list, blank=True, help_text="Deleted at Stripe, newest last."
+    )
     flagged_at = models.DateTimeField(null=True, blank=True, help_text="Since when staff should look at this customer.")
     flag_reason = models.CharField(max_length=500, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         verbose_name = "customer"
-        permissions = [("adjust_credits", "Can give or take credits by hand")]
+        permissions = [
+            ("adjust_credits", "Can give or take credits by hand"),
+            ("freeze_customer", "Can freeze and free spending and lift flags"),
+            ("export_rows", "Can export lists"),
+            ("view_books", "Can see the books"),
+        ]
 
     def __str__(self) -> str:
         return self.user.email if self.user else self.public_id

@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models import Q
 
-from billing.kinds import CLAW_BACKS, EntryKind
+from billing.kinds import UNDONE_BY_MONEY, EntryKind
 from billing.models.customer import BillingCustomer
 from billing.models.fields import CreditsField
 from billing.models.triggers import append_only
@@ -55,7 +55,7 @@ class LedgerEntry(models.Model):
             models.Index(
                 fields=["customer", "sequence"],
                 name="billing_entry_claw_backs",
-                condition=Q(kind__in=sorted(kind.value for kind in CLAW_BACKS)),
+                condition=Q(kind__in=sorted(kind.value for kind in UNDONE_BY_MONEY)),
             ),
         ]
         triggers = append_only()

@@ -3,6 +3,7 @@
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
+from simple_history.models import HistoricalRecords
 
 from billing.models.fields import CreditsField
 
@@ -30,6 +31,7 @@ class CreditPack(models.Model):
     stripe_price_id = models.CharField(
         max_length=255, blank=True, help_text="Made by sync_stripe_catalog; one typed in is checked first."
     )
+    history = HistoricalRecords()
 
     class Meta:
         verbose_name = "credit pack"

@@ -74,7 +74,16 @@ class Payment(models.Model):
     refused_at = models.DateTimeField(null=True, blank=True, help_text="When Stripe refused to open the checkout.")
     refusal = models.CharField(max_length=500, blank=True)
 
+    # What went back, as sums over its refunds and disputes (their rows have the facts).
+    refunded_minor = models.BigIntegerField(default=0, help_text="By refunds that are not dead.")
+    withdrawn_minor = models.BigIntegerField(default=0, help_text="By disputes.")
+    given_back_minor = models.BigIntegerField(default=0, help_text="Both, at most what was collected.")
+    movement_count = models.PositiveIntegerField(default=0, help_text="How many money movements it has.")
+
     mismatch = models.CharField(max_length=500, blank=True, help_text="Why what was paid was not granted.")
+    accepted_at = models.DateTimeField(
+        null=True, blank=True, help_text="When staff granted it although what was paid is not what was offered."
+    )
     posting_count = models.PositiveIntegerField(default=0, help_text="How many entries it has: payment:<id>:1 to n.")
 
     state = models.GeneratedField(
@@ -107,6 +116,7 @@ class Payment(models.Model):
         indexes = [
             models.Index(fields=["network_hash", "created_at"], name="billing_payment_network"),
             models.Index(fields=["created_at"], name="billing_payment_created"),
+            models.Index(fields=["paid_at"], name="billing_payment_paid", condition=Q(paid_at__isnull=False)),
         ]
 
     def __str__(self) -> str:

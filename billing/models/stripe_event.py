@@ -41,6 +41,9 @@ class StripeEvent(models.Model):
     parked_at = models.DateTimeField(null=True, blank=True)
     done_at = models.DateTimeField(null=True, blank=True)
     traceback = models.TextField(blank=True)
+    redacted_at = models.DateTimeField(
+        null=True, blank=True, help_text="When names, addresses and e-mail were taken out of the body."
+    )
 
     class Meta:
         verbose_name = "Stripe event"
@@ -49,6 +52,9 @@ class StripeEvent(models.Model):
             models.Index(fields=["parked_at"], name="billing_event_parked", condition=Q(state="parked")),
             models.Index(fields=["-received_at"], name="billing_event_received"),
             models.Index(fields=["object_id"], name="billing_event_object"),
+            models.Index(
+                fields=["received_at"], name="billing_event_unredacted", condition=Q(redacted_at__isnull=True)
+            ),
         ]
         constraints = [
             models.CheckConstraint(

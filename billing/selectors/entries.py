@@ -1,6 +1,6 @@
 """The lines of a customer's ledger. Reads never lock."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -76,9 +76,3 @@ def sum_entries(*, entry_filter: EntryFilter) -> EntrySums:
         credits_in=Sum("amount", filter=Q(amount__gt=0)), credits_out=Sum("amount", filter=Q(amount__lt=0))
     )
     return EntrySums(sums["credits_in"] or ZERO, sums["credits_out"] or ZERO)
-
-
-def iterate_entries(*, entry_filter: EntryFilter) -> Iterator[LedgerEntry]:
-    """The entries of a filter by customer, oldest first, in constant memory: a cursor of the server holds the rest."""
-    rows = entry_filter.matching().select_related("customer", "payment", "hold").order_by("customer_id", "sequence")
-    yield from rows.iterator(chunk_size=2000)

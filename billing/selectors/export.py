@@ -1,62 +1,62 @@
-"""The ledger as CSV, row by row, for people who open it in a spreadsheet. Reads never lock."""
+"""Rows as CSV, piece by piece, for people who open it in a spreadsheet. Reads never lock.
+
+Each piece is a short statement that goes on after the last row's key (docs/decisions/0006-exports-by-key.md), so that
+neither memory nor the length of a statement grows with the table. Rows that come in meanwhile may be in it or not.
+"""
 
 import csv
 from collections.abc import Iterable, Iterator
-from datetime import UTC
 from io import StringIO
 from itertools import islice
+from typing import Any
 
-from billing.kinds import CALLER_KEY_PREFIX
-from billing.models import LedgerEntry
-from billing.selectors.entries import EntryFilter, iterate_entries
+from django.db.models import QuerySet
 
-COLUMNS = ("time_utc", "type", "description", "amount", "balance", "reference")
+from billing.selectors.entries import EntryFilter
+from billing.selectors.export_cells import Cell, neutralise_formula, safe_cell
+from billing.selectors.export_sheets import CUSTOMER_LEDGER, LEDGER, Sheet
+
+__all__ = ["ROWS_PER_CHUNK", "iterate_rows", "neutralise_formula", "stream_csv", "stream_ledger_csv"]
+
 ROWS_PER_CHUNK = 500
-
-# What makes a spreadsheet read a cell as a formula, also in its full-width form: OWASP ASVS 5.0, 1.2.10.
-_FORMULA_STARTS = tuple("=+-@\t\r\n\0\uff1d\uff0b\uff0d\uff20")
 
 
 def stream_ledger_csv(*, entry_filter: EntryFilter) -> Iterator[str]:
-    """The entries of a filter as CSV (RFC 4180), oldest first, in pieces and in constant memory.
-
-    Times are UTC, amounts and balances exact decimals. Where the filter names no customer, a first column does.
-    """
-    columns = COLUMNS if entry_filter.customer_id is not None else ("customer", *COLUMNS)
-    yield _write_rows([columns])
-    entries = iterate_entries(entry_filter=entry_filter)
-    while chunk := list(islice(entries, ROWS_PER_CHUNK)):
-        yield _write_rows(_row_of(entry)[-len(columns) :] for entry in chunk)
+    """The entries of a filter as CSV, oldest first. Where the filter names no customer, a first column does."""
+    sheet = LEDGER if entry_filter.customer_id is None else CUSTOMER_LEDGER
+    return stream_csv(sheet=sheet, rows=entry_filter.matching())
 
 
-def neutralise_formula(text: str) -> str:
-    """`text` as a spreadsheet shows it without computing: an apostrophe goes before what could be a formula."""
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) or text.lstrip().startswith(_FORMULA_STARTS) else text
+def stream_csv(*, sheet: Sheet, rows: QuerySet[Any]) -> Iterator[str]:
+    """These rows of a sheet as CSV (RFC 4180), in pieces and in constant memory. Times are UTC, numbers exact."""
+    yield _write_rows([sheet.columns])
+    cells = (sheet.cells(row) for row in iterate_rows(sheet=sheet, rows=rows))
+    while chunk := list(islice(cells, ROWS_PER_CHUNK)):
+        yield _write_rows(chunk)
 
 
-def _row_of(entry: LedgerEntry) -> tuple[object, ...]:
-    return (
-        entry.customer.public_id,
-        f"{entry.occurred_at.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
-        entry.kind,
-        neutralise_formula(entry.description),
-        entry.amount,
-        entry.balance_after,
-        neutralise_formula(_reference_of(entry)),
-    )
+def iterate_rows(*, sheet: Sheet, rows: QuerySet[Any]) -> Iterator[Any]:
+    """The rows in the order of the sheet's key, whatever their own order was."""
+    ordered = rows.order_by(*sheet.key).select_related(*sheet.related)
+    page = list(ordered[:ROWS_PER_CHUNK])
+    while page:
+        yield from page
+        page = _rows_after(page[-1], ordered=ordered, key=sheet.key) if len(page) == ROWS_PER_CHUNK else []
 
 
-def _reference_of(entry: LedgerEntry) -> str:
-    """The payment or hold behind an entry, by the name that its customer knows; else the key of the request."""
-    if entry.payment is not None:
-        return entry.payment.public_id
-    if entry.hold is not None:
-        return entry.hold.public_id
-    return entry.idempotency_key.removeprefix(CALLER_KEY_PREFIX)
+def _rows_after(last: Any, *, ordered: QuerySet[Any], key: tuple[str, ...]) -> list[Any]:
+    """The next rows: first those that share all but the last column of the key, each part by the key's index."""
+    *leading, final = key
+    same = {name: getattr(last, name) for name in leading}
+    page = list(ordered.filter(**same, **{f"{final}__gt": getattr(last, final)})[:ROWS_PER_CHUNK])
+    if leading and len(page) < ROWS_PER_CHUNK:
+        (group,) = leading
+        page += ordered.filter(**{f"{group}__gt": getattr(last, group)})[: ROWS_PER_CHUNK - len(page)]
+    return page
 
 
-def _write_rows(rows: Iterable[tuple[object, ...]]) -> str:
+def _write_rows(rows: Iterable[tuple[Cell, ...]]) -> str:
     """Texts in quotes, so that no separator of any country splits them; numbers without, so that they stay numbers."""
     piece = StringIO()
-    csv.writer(piece, quoting=csv.QUOTE_NONNUMERIC).writerows(rows)
+    csv.writer(piece, quoting=csv.QUOTE_NONNUMERIC).writerows([safe_cell(cell) for cell in row] for row in rows)
     return piece.getvalue()

@@ -1,4 +1,4 @@
-"""What staff do to a customer by hand: credit or debit, and take a flag away."""
+"""What staff do to a customer by hand: credit or debit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from uuid import UUID
 import structlog
 
 from billing.kinds import EntryKind
-from billing.models import BillingCustomer
 from billing.services.posting import Posting, PostingOutcome, post_many
 
 log = structlog.get_logger(__name__)
@@ -33,9 +32,3 @@ def adjust_credits(*, customer_id: int, amount: Decimal, reason: str, form_id: U
     outcome = post_many(postings=[posting])[0]
     log.info("credits_adjusted", customer_id=customer_id, staff_id=staff_id, is_replay=outcome.is_replay)
     return outcome
-
-
-def clear_flag(*, customer_id: int) -> None:
-    """Take the flag from a customer that staff have looked at."""
-    BillingCustomer.objects.filter(pk=customer_id).update(flagged_at=None, flag_reason="")
-    log.info("customer_flag_cleared", customer_id=customer_id)

@@ -1,14 +1,12 @@
 """Customers: made at first need, frozen and flagged."""
 
-import structlog
 from django.db import transaction
-from django.utils import timezone
 
 from accounts.models import User
 from billing.ledger import balances
+from billing.ledger.locking import lock_accounts
 from billing.models import BillingCustomer
-
-log = structlog.get_logger(__name__)
+from billing.services.flags import STAFF, end_flag, raise_flag, standing_flags
 
 
 def ensure_customer(*, user: User) -> BillingCustomer:
@@ -26,20 +24,22 @@ def freeze_customer(*, customer_id: int, reason: str) -> None:
     The first reason stays until the freeze is lifted.
     """
     with transaction.atomic():
-        balances.freeze(customer_id=customer_id, reason=reason)
-    log.warning("customer_frozen", customer_id=customer_id, reason=reason)
+        raise_flag(customer_id=customer_id, cause=STAFF, reason=reason, freezes=True)
 
 
-def unfreeze_customer(*, customer_id: int, reason: str) -> None:
-    """Let the customer spend again; `reason` is for the log."""
+def unfreeze_customer(*, customer_id: int, reason: str, actor: User | None = None) -> None:
+    """Let the customer spend again, whatever froze it: ends every flag that freezes."""
+    _end_flags(customer_id=customer_id, reason=reason, actor=actor, freezing=True)
+
+
+def clear_flags(*, customer_id: int, reason: str, actor: User | None = None) -> None:
+    """End the flags that staff have looked into; what freezes spending stands until it is lifted itself."""
+    _end_flags(customer_id=customer_id, reason=reason, actor=actor, freezing=False)
+
+
+def _end_flags(*, customer_id: int, reason: str, actor: User | None, freezing: bool) -> None:
     with transaction.atomic():
-        balances.unfreeze(customer_id=customer_id)
-    log.warning("customer_unfrozen", customer_id=customer_id, reason=reason)
-
-
-def flag_customer(*, customer_id: int, reason: str) -> None:
-    """Mark a customer for staff to look at. The first reason stays until staff clear it."""
-    BillingCustomer.objects.filter(pk=customer_id, flagged_at__isnull=True).update(
-        flagged_at=timezone.now(), flag_reason=reason[:500]
-    )
-    log.error("customer_flagged", customer_id=customer_id, reason=reason)
+        lock_accounts(customer_ids=[customer_id])
+        for flag in standing_flags(customer_id=customer_id):
+            if flag.freezes is freezing:
+                end_flag(customer_id=customer_id, cause=flag.cause, reason=reason, actor=actor)

@@ -17,7 +17,7 @@ from billing.models import LedgerEntry, Payment
 from billing.money import ZERO
 from billing.pricing import Collected, Terms, find_mismatch, target_credits
 from billing.selectors.payments import find_payment
-from billing.services.customers import flag_customer
+from billing.services.flags import raise_flag
 from billing.services.parked_events import wake_parked_events
 from billing.services.payment_facts import PaymentFacts
 
@@ -136,7 +136,8 @@ def _judge(payment: Payment) -> None:
     mismatch = find_mismatch(terms=terms_of(payment), collected=collected) if collected else ""
     if mismatch and mismatch != payment.mismatch:
         log.error("payment_mismatched", alarm=True, payment=payment.public_id, reason=mismatch)
-        flag_customer(customer_id=payment.customer_id, reason=f"Payment {payment.public_id}: {mismatch}")
+        reason = f"Payment {payment.public_id}: {mismatch}"
+        raise_flag(customer_id=payment.customer_id, cause=f"payment:{payment.public_id}", reason=reason, freezes=False)
     payment.mismatch = mismatch
 
 

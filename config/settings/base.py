@@ -41,6 +41,7 @@ INSTALLED_APPS = [
     "django_structlog",
     "csp",
     "pgtrigger",
+    "simple_history",
     "accounts",
     "billing",
 ]
@@ -63,6 +64,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "accounts.middleware.StaffSecondFactorMiddleware",
+    "simple_history.middleware.HistoryRequestMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -143,6 +145,7 @@ HOLD_TIMEOUT_MINUTES = 15
 LATE_SETTLE_WINDOW_HOURS = 24
 PARKED_EVENT_LIFETIME_HOURS = 72
 WEBHOOK_MAX_TRIES = 8
+EXPORT_XLSX_MAX_ROWS = 50_000  # a workbook is written whole before it can be sent; CSV has no limit
 
 # --- Celery: a wake-up call for what the tables say is due. A lost one costs seconds (the sweeper), so publishing never
 # waits for a broker, a task is acknowledged before it runs, and nobody reads results.

@@ -171,9 +171,9 @@ def test_freezing_and_lifting_ask_for_a_reason(admin: Client, world: World) -> N
 
 
 def test_a_flag_is_cleared_with_a_reason(admin: Client, world: World) -> None:
-    from billing.services.customers import flag_customer
+    from billing.services.flags import raise_flag
 
-    flag_customer(customer_id=world.customer.pk, reason="Paid another amount")
+    raise_flag(customer_id=world.customer.pk, cause="payment:pay_x", reason="Paid another amount", freezes=False)
     assert "Paid another amount" in admin.get(page_of(world, "change")).content.decode()
 
     admin.post(page_of(world, "clear-flag"), {"reason": "Refunded"})

@@ -1,0 +1,31 @@
+"""What earlier versions recorded otherwise: money collected, flags and freezes."""
+
+from django.db import migrations
+
+MOVEMENTS = """
+    INSERT INTO billing_moneymovement
+        (payment_id, number, collected_minor, tax_minor, given_back_minor, currency, entry_id, occurred_at, created_at)
+    SELECT payment.id, 1, payment.paid_amount_minor, coalesce(payment.paid_tax_minor, 0), 0, payment.paid_currency,
+        entry.id, payment.paid_at, coalesce(entry.created_at, now())
+    FROM billing_payment payment
+    LEFT JOIN billing_ledgerentry entry ON entry.customer_id = payment.customer_id
+        AND entry.idempotency_key = 'payment:' || payment.id || ':1'
+    WHERE payment.paid_at IS NOT NULL;
+    UPDATE billing_payment SET movement_count = 1 WHERE paid_at IS NOT NULL;
+"""
+FLAGS = """
+    INSERT INTO billing_customerflag (customer_id, cause, reason, freezes, raised_at, ended_reason)
+    SELECT id, 'earlier', flag_reason, false, flagged_at, '' FROM billing_billingcustomer WHERE flagged_at IS NOT NULL;
+    INSERT INTO billing_customerflag (customer_id, cause, reason, freezes, raised_at, ended_reason)
+    SELECT customer_id, 'staff', frozen_reason, true, frozen_at, ''
+    FROM billing_creditbalance WHERE frozen_at IS NOT NULL;
+"""
+
+
+class Migration(migrations.Migration):
+    dependencies = [("billing", "0002_money_back_and_staff_control")]
+
+    operations = [
+        migrations.RunSQL(MOVEMENTS, migrations.RunSQL.noop),
+        migrations.RunSQL(FLAGS, migrations.RunSQL.noop),
+    ]
