@@ -17,6 +17,7 @@ _JSON_TYPES: dict[str, type | tuple[type, ...]] = {
     "integer": int,
     "number": (int, float),
 }
+_ALSO_TELL_PREVIOUS = frozenset({"charge.refunded", "charge.dispute.closed"})  # as delivered by Stripe
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,8 @@ class Contract:
         if event.get("api_version") != self.version:
             breaches.append(f"event.api_version: {event.get('api_version')} is not {self.version}")
         has_previous = "previous_attributes" in event.get("data", {})
-        if has_previous != str(event.get("type")).endswith(".updated"):
+        event_type = str(event.get("type"))
+        if has_previous != (event_type.endswith(".updated") or event_type in _ALSO_TELL_PREVIOUS):
             breaches.append("event.data.previous_attributes: belongs to *.updated events, and only to them")
         return [f"{event.get('type')}: {breach}" for breach in breaches]
 

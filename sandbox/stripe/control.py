@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from sandbox.stripe.afterwards import AfterwardsLevers
 from sandbox.stripe.checkout.cards import FAILING_ACCOUNT, known_card
 from sandbox.stripe.checkout.paying import (
     Attempt,
@@ -43,7 +44,7 @@ class SignedEvent:
     signature: str
 
 
-class Control:
+class Control(AfterwardsLevers):
     """Pays, settles and expires sessions, and decides what goes wrong. Each call is one step of the state machine."""
 
     def __init__(self, sandbox: Sandbox) -> None:

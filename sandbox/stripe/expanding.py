@@ -85,8 +85,14 @@ def _invoice_payments(sandbox: Sandbox, invoice: Resource) -> Resource:
     return as_list([public(payment) for payment in found], url="/v1/invoice_payments")
 
 
-# What is not in an object unless it is asked for. The place for a charge's refunds and a customer's subscriptions.
+def _refunds(sandbox: Sandbox, charge: Resource) -> Resource:
+    found = sandbox.store.find("refund", [Condition("charge", "=", charge["id"])])
+    return as_list([public(refund) for refund in found[:10]], url="/v1/refunds", has_more=len(found) > 10)
+
+
+# What is not in an object unless it is asked for. The place for a customer's subscriptions too.
 _INCLUDED: dict[tuple[str, str], Callable[[Sandbox, Resource], Resource]] = {
+    ("charge", "refunds"): _refunds,
     ("checkout.session", "line_items"): _line_items,
     ("invoice", "payments"): _invoice_payments,
 }

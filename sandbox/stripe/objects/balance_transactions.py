@@ -1,4 +1,4 @@
-"""Balance transactions: what a charge did to the balance at Stripe, with Stripe's fee."""
+"""Balance transactions: what moved the balance at Stripe, with Stripe's fee."""
 
 from sandbox.stripe.calls import Call
 from sandbox.stripe.lists import list_page
@@ -11,9 +11,47 @@ _AVAILABLE_AFTER_SECONDS = 2 * 24 * 3600
 
 def new_balance_transaction(sandbox: Sandbox, *, charge: Resource) -> Resource:
     """The movement of a charge that succeeded, saved."""
-    amount, currency = charge["amount"], charge["currency"]
-    fee = min(amount, (amount * _FEE_PER_MILLE + 500) // 1000 + _FEE_FIXED)
-    is_card = charge["payment_method_details"]["type"] == "card"
+    amount = charge["amount"]
+    return new_movement(
+        sandbox,
+        kind="charge" if charge["payment_method_details"]["type"] == "card" else "payment",
+        category="charge",
+        amount=amount,
+        currency=charge["currency"],
+        source=charge["id"],
+        description=charge["description"],
+        fee=processing_fee(amount),
+        fee_description="Stripe processing fees",
+    )
+
+
+def processing_fee(amount: int) -> int:
+    """What Stripe keeps of a charge."""
+    return min(amount, (amount * _FEE_PER_MILLE + 500) // 1000 + _FEE_FIXED)
+
+
+def new_movement(
+    sandbox: Sandbox,
+    *,
+    kind: str,
+    category: str,
+    amount: int,
+    currency: str,
+    source: str,
+    description: str | None,
+    fee: int = 0,
+    fee_description: str = "",
+) -> Resource:
+    """A movement of the balance, saved. ``amount`` is positive when money comes; ``fee`` is what Stripe keeps of it."""
+    fees = [
+        {
+            "amount": fee,
+            "application": None,
+            "currency": currency,
+            "description": fee_description,
+            "type": "stripe_fee",
+        }
+    ]
     movement: Resource = {
         "id": new_id("txn"),
         "object": "balance_transaction",
@@ -22,23 +60,15 @@ def new_balance_transaction(sandbox: Sandbox, *, charge: Resource) -> Resource:
         "balance_type": "payments",
         "created": sandbox.now(),
         "currency": currency,
-        "description": charge["description"],
+        "description": description,
         "exchange_rate": None,
         "fee": fee,
-        "fee_details": [
-            {
-                "amount": fee,
-                "application": None,
-                "currency": currency,
-                "description": "Stripe processing fees",
-                "type": "stripe_fee",
-            }
-        ],
+        "fee_details": fees if fee else [],
         "net": amount - fee,
-        "reporting_category": "charge",
-        "source": charge["id"],
+        "reporting_category": category,
+        "source": source,
         "status": "pending",
-        "type": "charge" if is_card else "payment",
+        "type": kind,
     }
     sandbox.store.put(movement)
     return movement
