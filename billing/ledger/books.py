@@ -73,7 +73,7 @@ class CustomerBooks:
         earned = lot.booked.earned_minor
         cash = back_before - money.given_back_minor
         _book_change(booking, lot, BookReason.GIVEN_BACK, earned=BookAccount.REFUNDS, cash=cash)
-        lot.unattached_minor += earned - lot.booked.earned_minor
+        lot.reversed_minor = max(0, lot.reversed_minor + earned - lot.booked.earned_minor)
 
     def _bring_in(self, grant: GrantRow, touched: dict[int, PaidLot]) -> None:
         """A grant without a payment has no lot: it moves no money."""
@@ -108,16 +108,15 @@ class CustomerBooks:
         lot = self.lots.get(step.payment_id or 0)
         if lot is None:
             return
-        reopened = self._reopen(booking, lot) if step.kind is EntryKind.WRITE_OFF else 0
-        minor = reopened or max(0, lot.unattached_minor)
+        if step.kind is EntryKind.WRITE_OFF:
+            minor = self._reopen(booking, lot)
+        else:
+            minor, lot.reversed_minor = lot.reversed_minor, 0
         own, others = self._drawn_by(step)
         uncovered = -step.amount - own - others
         if others + uncovered:
-            lot.unattached_minor += reopened - minor
             claw_back = self.claw_backs[step.entry_id] = ClawBack(lot)
             claw_back.attach(uncovered=uncovered, recovered=others, minor=minor)
-        else:
-            lot.unattached_minor += reopened
 
     def _reopen(self, booking: Booking, lot: PaidLot) -> int:
         """What a written-off debt that is owed again takes back from bad debt; the newest claw-back first."""
@@ -159,14 +158,12 @@ def _follow_debt(booking: Booking, claw_back: ClawBack, row: AllocationRow, *, i
     elif row.kind is AllocationKind.COVER:
         claw_back.cover(credits=row.amount, is_own=is_own)
     elif row.grant_id is None:
-        claw_back.forget_uncovered(-row.amount)
+        claw_back.uncovered.take(-row.amount)
     elif row.kind is not AllocationKind.DRAW and not is_own:
-        claw_back.forget_recovered(-row.amount)
+        claw_back.recovered.take(-row.amount)
 
 
-def _book_change(
-    booking: Booking, lot: PaidLot, reason: BookReason, *, earned: BookAccount, cash: int = 0
-) -> None:
+def _book_change(booking: Booking, lot: PaidLot, reason: BookReason, *, earned: BookAccount, cash: int = 0) -> None:
     """Book the difference between a lot's figures and those booked before; `earned` says which account earns."""
     before, after = lot.booked, lot.figures()
     lot.booked = after

@@ -46,6 +46,7 @@ class Remembered:
 class ClawBack:
     """What a claw-back took from anywhere but its own payment's grants, by what became of it.
 
+    What credits that come back undo is taken out of its part and forgotten: their money came back with them.
     `uncovered`: nobody has paid it. `recovered`: other grants have. `written_off`: staff have given it up.
     """
 
@@ -61,20 +62,10 @@ class ClawBack:
         self.uncovered.put(credits=uncovered, minor=minor - of_recovered)
 
     def cover(self, *, credits: Decimal, is_own: bool) -> None:
-        """A later grant pays an uncovered part. Its own payment's credits leave nothing to remember here."""
+        """A later grant pays an uncovered part. Credits of its own payment are nothing to remember."""
         minor = self.uncovered.take(credits)
-        if is_own:
-            self.lot.unattached_minor += minor
-        else:
+        if not is_own:
             self.recovered.put(credits=credits, minor=minor)
-
-    def forget_uncovered(self, credits: Decimal) -> None:
-        """An uncovered part vanishes, because credits came back."""
-        self.lot.unattached_minor += self.uncovered.take(credits)
-
-    def forget_recovered(self, credits: Decimal) -> None:
-        """Credits return to a grant of others."""
-        self.lot.unattached_minor += self.recovered.take(credits)
 
     def write_off(self, credits: Decimal) -> int:
         """Give up an uncovered part; gives the revenue that was reversed for it."""

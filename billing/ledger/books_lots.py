@@ -45,8 +45,8 @@ class Figures:
 class PaidLot:
     """A payment's money and credits so far, and the figures that were booked of them.
 
-    `used` counts what anything but its own claw-backs and its expiry drew on its grants. `unattached_minor` is
-    revenue that money given back has reversed and that no claw-back entry remembers (yet).
+    `used` counts what anything but its own claw-backs and its expiry drew on its grants. `reversed_minor` is
+    the revenue that money given back has reversed, until the claw-back that follows remembers it.
     """
 
     payment_id: int
@@ -56,7 +56,7 @@ class PaidLot:
     used: Decimal = ZERO
     expired: Decimal = ZERO
     booked: Figures = field(default_factory=Figures)
-    unattached_minor: int = 0
+    reversed_minor: int = 0
 
     @property
     def kept(self) -> Decimal:
