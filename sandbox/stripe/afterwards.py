@@ -5,7 +5,9 @@ from sandbox.stripe.giving_back.charged import find_charge
 from sandbox.stripe.giving_back.disputing import Outcome
 from sandbox.stripe.giving_back.refunding import RefundEnd, RefundStart
 from sandbox.stripe.giving_back.starting import save_refund_start
+from sandbox.stripe.giving_back.warning import open_warning
 from sandbox.stripe.machine import Sandbox
+from sandbox.stripe.objects.customers import delete_customer
 from sandbox.stripe.records import Resource, public
 
 
@@ -96,3 +98,16 @@ class AfterwardsLevers:
             dispute = self.sandbox.require("dispute", dispute_id)
             disputing.close_dispute(self.sandbox, dispute, outcome=outcome, reinstates=reinstates)
             return public(dispute)
+
+    # -- the rest
+
+    def warn_of_fraud(self, target: str, *, fraud_type: str = "unauthorized_use_of_card") -> Resource:
+        """Let the bank warn that a payment may be fraud. Returns the warning."""
+        with self.sandbox.work():
+            charge = find_charge(self.sandbox, target)
+            return public(open_warning(self.sandbox, charge, fraud_type=fraud_type))
+
+    def delete_customer(self, customer_id: str) -> Resource:
+        """Delete a customer, as somebody does at Stripe's dashboard. Returns what is left of it."""
+        with self.sandbox.work():
+            return delete_customer(self.sandbox, customer_id)

@@ -1,4 +1,4 @@
-"""The background worker: delivers events, settles delayed payments, expires sessions."""
+"""The background worker: delivers events, settles delayed payments, ends refunds, expires sessions."""
 
 import logging
 import threading
@@ -6,6 +6,7 @@ import time
 
 from sandbox.stripe.checkout.paying import settle_delayed
 from sandbox.stripe.deliveries import make_due_deliveries
+from sandbox.stripe.giving_back.refunding import end_refund
 from sandbox.stripe.machine import Sandbox
 from sandbox.stripe.objects.checkout_sessions import expire_session
 
@@ -55,6 +56,7 @@ def do_due_work(sandbox: Sandbox) -> int:
     """Do everything that is due now. Returns how many things were done."""
     with sandbox.store.unit():
         due = sandbox.store.find_due("checkout.session", now=time.time())
+        refunds = sandbox.store.find_due("refund", now=time.time())
     for session in due:
         with sandbox.work():
             current = sandbox.store.get(session["id"])
@@ -62,4 +64,9 @@ def do_due_work(sandbox: Sandbox) -> int:
                 expire_session(sandbox, session["id"])
             elif current and current.get("_settle_at"):
                 settle_delayed(sandbox, session["id"], succeed=current["_settles_well"])
-    return len(due) + make_due_deliveries(sandbox)
+    for refund in refunds:
+        with sandbox.work():
+            latest = sandbox.store.get(refund["id"])
+            if latest and "_ends_at" in latest:
+                end_refund(sandbox, latest, status=latest["_ends_as"])
+    return len(due) + len(refunds) + make_due_deliveries(sandbox)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -14,6 +15,7 @@ class TestCard:
     message: str = ""
     code: str = "card_declined"
     asks_authentication: bool = False
+    afterwards: Literal["", "dispute", "inquiry", "fraud_warning"] = ""
 
     __test__ = False  # it is no test case, whatever its name begins with
 
@@ -25,7 +27,11 @@ TEST_CARDS = (
     TestCard("4000000000000002", "is declined", "generic_decline", _DECLINED),
     TestCard("4000000000009995", "has insufficient funds", "insufficient_funds", "Your card has insufficient funds."),
     TestCard("4000000000000069", "has expired", "expired_card", "Your card has expired.", code="expired_card"),
-    TestCard("4000000000000259", "pays, and is disputed later"),
+    TestCard("4000000000000259", "pays, and is disputed", afterwards="dispute"),
+    TestCard("4000000000001976", "pays, and the bank asks about it", afterwards="inquiry"),
+    TestCard("4000000000005423", "pays, and the bank warns of fraud", afterwards="fraud_warning"),
+    TestCard("4000000000007726", "pays; a refund of it is pending first"),
+    TestCard("4000000000005126", "pays; a refund of it fails later"),
 )
 _BY_NUMBER = {card.number: card for card in TEST_CARDS}
 

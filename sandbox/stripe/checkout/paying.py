@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 from sandbox.stripe.checkout.cards import FAILING_ACCOUNT, Card
 from sandbox.stripe.checkout.completing import complete_session, report_delayed_outcome
 from sandbox.stripe.errors import ApiError
+from sandbox.stripe.giving_back.following import follow_card
 from sandbox.stripe.machine import Sandbox
 from sandbox.stripe.objects.charges import new_charge, save_charge, settle_charge
 from sandbox.stripe.objects.checkout_sessions import save_session
@@ -104,7 +105,9 @@ def pay_by_card(
     if card.behaviour.decline_code:
         error = _card_error(card, payment_method)
         return _decline(sandbox, intent, payment_method, error)
-    return _take_money(sandbox, session, intent, payment_method, payer)
+    attempt = _take_money(sandbox, session, intent, payment_method, payer)
+    follow_card(sandbox, sandbox.require("charge", intent["latest_charge"]), kind=card.behaviour.afterwards)
+    return attempt
 
 
 def authenticate(sandbox: Sandbox, session_id: str, *, succeed: bool) -> Attempt:

@@ -1,5 +1,6 @@
 """Refunds: how they start, and how they end at once, later or badly."""
 
+import time
 from typing import Literal, TypeAlias
 
 from sandbox.stripe.errors import ApiError
@@ -19,6 +20,10 @@ _ENDS: dict[str, tuple[str, ...]] = {
     "requires_action": ("succeeded", "failed", "canceled"),
     "succeeded": ("failed",),  # a bank may send the money back days later
 }
+_CARD_COURSES: dict[str, tuple[RefundStart, RefundEnd | None]] = {
+    "7726": ("pending", "succeeded"),
+    "5126": ("succeeded", "failed"),
+}
 _TRANSFERS = {
     "us_bank_account": "us_bank_transfer",
     "sepa_debit": "eu_bank_transfer",
@@ -37,7 +42,7 @@ def start_refund(
 ) -> Resource:
     """A refund of what is left of a charge, or of a part of it, saved and told of.
 
-    Without a ``status`` the refund of a card succeeds at once and that of a bank debit is pending.
+    Without a ``status`` it goes as the payment method lets it go: a card is refunded at once, a bank debit later.
 
     Raises:
         ApiError: the charge took no money, was charged back, or has less left.
@@ -45,8 +50,10 @@ def start_refund(
     amount = _refundable_amount(sandbox, charge, amount)
     is_card = charge["payment_method_details"]["type"] == "card"
     refund = _build_refund(sandbox, charge, amount=amount, reason=reason)
-    refund["metadata"] = metadata or {}
-    refund["status"] = status or ("succeeded" if is_card else "pending")
+    own_status, own_end = _own_course(charge)
+    refund |= {"metadata": metadata or {}, "status": status or own_status}
+    if status is None and own_end and sandbox.settle_after_seconds is not None:
+        refund |= {"_ends_as": own_end, "_ends_at": time.time() + sandbox.settle_after_seconds}
     if refund["status"] == "requires_action":
         refund["instructions_email"] = charge["billing_details"]["email"] or "payer@example.com"
         refund["next_action"] = {"type": "display_details", "display_details": {"expires_at": sandbox.now() + 86400}}
@@ -54,7 +61,7 @@ def start_refund(
         refund["balance_transaction"] = _take_from_balance(sandbox, refund, is_card=is_card)
     if refund["status"] == "pending":
         refund["pending_reason"] = "processing"
-    sandbox.store.put(refund)
+    save_refund(sandbox, refund)
     before = dict(charge)
     if reason == "fraudulent":
         charge["fraud_details"] = {"user_report": "fraudulent"}
@@ -80,6 +87,7 @@ def end_refund(
     refund["status"] = status
     refund.pop("pending_reason", None)
     refund.pop("next_action", None)
+    refund.pop("_ends_at", None)
     if status == "succeeded" and refund["balance_transaction"] is None:
         refund["balance_transaction"] = _take_from_balance(sandbox, refund, is_card=is_card)
     if status != "succeeded" and refund["balance_transaction"] is not None:
@@ -94,10 +102,23 @@ def end_refund(
         emit_event(sandbox, "refund.failed", refund)
 
 
+def save_refund(sandbox: Sandbox, refund: Resource) -> None:
+    """Save a refund; the worker looks at it again when it ends by itself."""
+    sandbox.store.put(refund, due_at=refund.get("_ends_at"))
+
+
 def tell_of_change(sandbox: Sandbox, refund: Resource, *, before: Resource) -> None:
     """Tell of a changed refund under both names that Stripe has for it, the old one and the new one."""
     for event_type in ("refund.updated", "charge.refund.updated"):
         emit_event(sandbox, event_type, refund, before=before)
+
+
+def _own_course(charge: Resource) -> tuple[RefundStart, RefundEnd | None]:
+    """How a refund of this charge starts, and how it ends by itself, if it does (docs.stripe.com/testing)."""
+    details = charge["payment_method_details"]
+    if details["type"] != "card":
+        return "pending", "succeeded"
+    return _CARD_COURSES.get(details["card"]["last4"], ("succeeded", None))
 
 
 def _refundable_amount(sandbox: Sandbox, charge: Resource, amount: int | None) -> int:

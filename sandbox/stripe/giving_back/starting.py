@@ -4,10 +4,8 @@ from typing import cast
 
 from sandbox.stripe.giving_back.refunding import RefundStart
 from sandbox.stripe.machine import Sandbox
-from sandbox.stripe.records import Resource
 
 _SWITCH_ID = "sandbox_refund_switch"
-_PENDING_LAST4 = "7726"  # docs.stripe.com/testing: a refund of 4000 0000 0000 7726 starts pending and succeeds later
 
 
 def save_refund_start(sandbox: Sandbox, status: RefundStart | None) -> None:
@@ -15,10 +13,7 @@ def save_refund_start(sandbox: Sandbox, status: RefundStart | None) -> None:
     sandbox.store.put({"id": _SWITCH_ID, "object": "sandbox.switch", "status": status})
 
 
-def read_refund_start(sandbox: Sandbox, charge: Resource) -> RefundStart | None:
-    """The status in which a refund of this charge starts, or None where its payment method decides."""
+def read_refund_start(sandbox: Sandbox) -> RefundStart | None:
+    """The status in which every refund starts, or None where its payment method decides."""
     stored = sandbox.store.get(_SWITCH_ID)
-    if stored and stored["status"]:
-        return cast(RefundStart, stored["status"])
-    card = charge["payment_method_details"].get("card", {})
-    return "pending" if card.get("last4") == _PENDING_LAST4 else None
+    return cast(RefundStart, stored["status"]) if stored and stored["status"] else None

@@ -69,12 +69,17 @@ def update_customer(call: Call) -> Resource:
     return customer
 
 
-def delete_customer(call: Call) -> Resource:
+def delete_customer_call(call: Call) -> Resource:
     """What is left of a deleted customer."""
-    customer = require_customer(call.sandbox, call.id)
-    emit_event(call.sandbox, "customer.deleted", customer)
+    return delete_customer(call.sandbox, call.id)
+
+
+def delete_customer(sandbox: Sandbox, customer_id: str) -> Resource:
+    """Delete a customer, by a request or by a lever, and tell of it. Returns what is left of it."""
+    customer = require_customer(sandbox, customer_id)
+    emit_event(sandbox, "customer.deleted", customer)
     deleted = {"id": customer["id"], "object": "customer", "deleted": True}
-    call.sandbox.store.put(deleted)
+    sandbox.store.put(deleted)
     return deleted
 
 

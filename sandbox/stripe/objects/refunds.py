@@ -4,7 +4,7 @@ from typing import Any
 
 from sandbox.stripe.calls import Call
 from sandbox.stripe.errors import ApiError
-from sandbox.stripe.giving_back.refunding import end_refund, start_refund, tell_of_change
+from sandbox.stripe.giving_back.refunding import end_refund, save_refund, start_refund, tell_of_change
 from sandbox.stripe.giving_back.starting import read_refund_start
 from sandbox.stripe.lists import list_page
 from sandbox.stripe.machine import Sandbox
@@ -25,7 +25,7 @@ def create_refund(call: Call) -> Resource:
         amount=params.get("amount"),
         reason=params.get("reason"),
         metadata=merge_metadata({}, params.get("metadata")),
-        status=read_refund_start(call.sandbox, charge),
+        status=read_refund_start(call.sandbox),
     )
 
 
@@ -55,7 +55,7 @@ def update_refund(call: Call) -> Resource:
     refund = call.find("refund")
     before = dict(refund)
     refund["metadata"] = merge_metadata(refund["metadata"], call.params.get("metadata"))
-    call.sandbox.store.put(refund)
+    save_refund(call.sandbox, refund)
     if refund != before:
         tell_of_change(call.sandbox, refund, before=before)
     return refund

@@ -17,6 +17,7 @@ LEVERS = (
     "clear_faults",
     "close_dispute",
     "delay_event",
+    "delete_customer",
     "drop_event",
     "end_refund",
     "escalate_inquiry",
@@ -38,6 +39,7 @@ LEVERS = (
     "set_refunds",
     "settle_delayed",
     "sign_event",
+    "warn_of_fraud",
     "withdraw_funds",
 )
 
