@@ -12,8 +12,10 @@ from django.utils.safestring import SafeString
 from unfold.paginator import InfinitePaginator
 
 from billing.admin.base import ReadOnlyAdmin, ReadOnlyInline, customer_of, link_to, show_credits, show_money, shown
+from billing.admin.exports import ExportsRows
 from billing.admin.search import FoundByCustomer
 from billing.models import CreditBalance, CreditGrant, CreditHold, GrantAllocation, LedgerEntry, UncoveredPart
+from billing.selectors.export_sheets import LEDGER, USAGE
 
 
 class OfCustomerAdmin(FoundByCustomer, ReadOnlyAdmin):
@@ -48,7 +50,7 @@ class AllocationInline(ReadOnlyInline):
 
 
 @admin.register(LedgerEntry)
-class LedgerEntryAdmin(OfCustomerAdmin):
+class LedgerEntryAdmin(ExportsRows, OfCustomerAdmin):
     """Every movement of credits."""
 
     list_display = ("occurred_at", "customer_shown", "kind", "amount_shown", "balance_shown", "description", "sequence")
@@ -58,6 +60,7 @@ class LedgerEntryAdmin(OfCustomerAdmin):
     paginator = InfinitePaginator  # a count of all entries would be read for each page
     own_names = ("idempotency_key", "hold__public_id")
     payment_path = "payment"
+    export_sheets = (LEDGER, USAGE)
     inlines = (AllocationInline,)
     fields = (
         "customer_shown",

@@ -10,9 +10,11 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from billing.admin.base import ReadOnlyInline, show_credits, show_money, show_preformatted, shown
+from billing.admin.exports import ExportsRows
 from billing.admin.ledger import OfCustomerAdmin
 from billing.admin.links import link_to_stripe
 from billing.models import LedgerEntry, Payment, PaymentState, SignupBonus
+from billing.selectors.export_sheets import PAYMENTS
 
 _STATE_COLOURS = {
     "Pending": "info",
@@ -47,7 +49,7 @@ class EntryInline(ReadOnlyInline):
 
 
 @admin.register(Payment)
-class PaymentAdmin(OfCustomerAdmin):
+class PaymentAdmin(ExportsRows, OfCustomerAdmin):
     """Attempts to pay, and what Stripe told us about each."""
 
     list_display = (
@@ -64,6 +66,7 @@ class PaymentAdmin(OfCustomerAdmin):
     ordering = ("-created_at", "-pk")
     customer_path = "customer"
     payment_path = "pk"
+    export_sheets = (PAYMENTS,)
     inlines = (EntryInline,)
     readonly_fields = (
         "customer_shown",

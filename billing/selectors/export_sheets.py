@@ -1,7 +1,7 @@
 """What can be exported: the columns of each sheet, and which rows are meant.
 
-A customer is named by the public id alone: files travel, and an address of e-mail should not travel with them. Credits are
-exact decimals; money is in major units (10.00) beside its currency.
+A customer is named by the public id alone: files travel, and addresses of e-mail should not travel with them. Staff are
+named by theirs. Credits are exact decimals; money is in major units (10.00) beside its currency.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Final
 from django.db.models import Model, QuerySet
 
 from billing.kinds import CALLER_KEY_PREFIX, EntryKind
-from billing.models import LedgerEntry, Payment
+from billing.models import Adjustment, LedgerEntry, Payment
 from billing.money import major_units
 from billing.selectors.export_cells import Cell
 
@@ -119,11 +119,38 @@ def _payment_cells(payment: Payment) -> tuple[Cell, ...]:
         _money(payment.paid_amount_minor, paid_in),
         _money(payment.paid_tax_minor, paid_in),
         paid_in,
+        _money(payment.refunded_minor, paid_in),
+        _money(payment.withdrawn_minor, paid_in),
+        _money(payment.given_back_minor, paid_in),
         payment.mismatch,
         payment.checkout_session_id,
         payment.payment_intent_id,
         payment.charge_id,
         payment.invoice_id,
+    )
+
+
+def _adjustment_cells(adjustment: Adjustment) -> tuple[Cell, ...]:
+    entry, decider = adjustment.entry, adjustment.approved_by
+    return (
+        adjustment.public_id,
+        adjustment.customer.public_id,
+        adjustment.requested_at,
+        adjustment.amount,
+        "yes" if adjustment.is_write_off else "no",
+        adjustment.reason_code,
+        adjustment.note,
+        adjustment.ticket,
+        adjustment.state,
+        adjustment.requested_by.email,
+        "yes" if adjustment.needs_approval else "no",
+        adjustment.limit_reason,
+        adjustment.decision,
+        decider.email if decider else "",
+        adjustment.decided_at,
+        adjustment.decision_note,
+        entry.sequence if entry else None,
+        entry.balance_after if entry else None,
     )
 
 
@@ -165,9 +192,22 @@ PAYMENTS: Final = Sheet(
     model=Payment,
     columns=(
         *("payment", "customer", "created_utc", "kind", "description", "state", "credits", "bonus_credits"),
-        *("price", "currency", "paid_utc", "paid", "paid_tax", "paid_currency", "mismatch"),
+        *("price", "currency", "paid_utc", "paid", "paid_tax", "paid_currency"),
+        *("refunded", "withdrawn_by_disputes", "given_back", "mismatch"),
         *("checkout_session", "payment_intent", "charge", "invoice"),
     ),
     cells=_payment_cells,
 )
-SHEETS: Final = {sheet.name: sheet for sheet in (LEDGER, PAYMENTS, USAGE)}
+ADJUSTMENTS: Final = Sheet(
+    name="adjustments",
+    model=Adjustment,
+    columns=(
+        *("adjustment", "customer", "requested_utc", "amount", "is_write_off", "reason", "note", "ticket", "state"),
+        *("requested_by", "needs_approval", "limit", "decision", "decided_by", "decided_utc", "decision_note"),
+        *("entry_sequence", "balance_after"),
+    ),
+    cells=_adjustment_cells,
+    related=("customer", "requested_by", "approved_by", "entry"),
+    time="requested_at",
+)
+SHEETS: Final = {sheet.name: sheet for sheet in (LEDGER, PAYMENTS, USAGE, ADJUSTMENTS)}

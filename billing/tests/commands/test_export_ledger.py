@@ -12,9 +12,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from openpyxl import load_workbook
+from pytest_django import Settings
 
 from billing.kinds import EntryKind
-from billing.models import BillingCustomer
+from billing.models import AuditEntry, BillingCustomer
 from billing.selectors.entries import EntryFilter
 from billing.selectors.export import ROWS_PER_CHUNK, neutralise_formula, stream_ledger_csv
 from billing.services.holds import place_hold, settle_hold
@@ -113,7 +115,7 @@ def test_the_filters_choose_by_kind_and_by_time(customer: BillingCustomer) -> No
     assert amounts("--until", "2026-03-01") == []
 
 
-def test_a_long_ledger_comes_in_pieces_by_a_cursor_of_the_server(customer: BillingCustomer) -> None:
+def test_a_long_ledger_comes_in_pieces_of_one_short_statement_each(customer: BillingCustomer) -> None:
     count = ROWS_PER_CHUNK * 2 + 1
     post_many(postings=[posting_of(customer, EntryKind.PROMOTION, 1) for _ in range(count)])
 
@@ -124,7 +126,10 @@ def test_a_long_ledger_comes_in_pieces_by_a_cursor_of_the_server(customer: Billi
 
     assert first[1].count("\r\n") == ROWS_PER_CHUNK
     assert [piece.count("\r\n") for piece in rest] == [ROWS_PER_CHUNK, 1]
-    assert len(queries) <= 1  # declaring a server-side cursor is not even logged
+    assert len(queries) == 4  # three pages, and a look for another customer
+    assert all(query["sql"].endswith(f"LIMIT {ROWS_PER_CHUNK}") for query in queries.captured_queries[:3])
+    rows = list(csv.reader(StringIO("".join([*first, *rest]))))[1:]
+    assert [Decimal(row[4]) for row in rows] == list(range(1, count + 1))
 
 
 def test_a_file_is_written_for_its_owner_alone(customer: BillingCustomer, tmp_path: Path) -> None:
@@ -164,3 +169,49 @@ def test_a_file_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
 def test_what_cannot_be_meant_is_an_error(arguments: tuple[str, str]) -> None:
     with pytest.raises(CommandError):
         export(*arguments)
+
+
+def test_other_sheets_are_chosen_by_name(customer: BillingCustomer) -> None:
+    payment = buy(customer, 10)
+    use(customer, 1)
+
+    assert export("--what", "payments", "--customer", customer.public_id)[1][0] == payment.public_id
+    assert [row[2] for row in export("--what", "usage")[1:]] == ["usage"]
+    assert export("--what", "adjustments")[0][0] == "adjustment"
+
+
+def test_a_workbook_is_written_to_a_file_only(customer: BillingCustomer, tmp_path: Path) -> None:
+    give(customer, 5)
+    target = tmp_path / "ledger.xlsx"
+
+    with pytest.raises(CommandError, match="needs a file"):
+        export("--format", "xlsx")
+    export("--format", "xlsx", "--output", target)
+
+    assert load_workbook(target).active.max_row == 2
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+
+
+def test_a_workbook_that_is_too_long_leaves_no_file(
+    customer: BillingCustomer, tmp_path: Path, settings: Settings
+) -> None:
+    settings.EXPORT_XLSX_MAX_ROWS = 0
+    give(customer, 5)
+
+    with pytest.raises(CommandError, match="Take CSV") as refusal:
+        export("--format", "xlsx", "--output", tmp_path / "ledger.xlsx")
+
+    assert (refusal.value.returncode, list(tmp_path.iterdir())) == (2, [])
+
+
+def test_kinds_are_for_entries_only() -> None:
+    with pytest.raises(CommandError, match="payments have none"):
+        export("--what", "payments", "--kind", "usage")
+
+
+def test_every_export_is_written_down(customer: BillingCustomer) -> None:
+    export("--customer", customer.public_id, "--kind", "usage")
+
+    audit = AuditEntry.objects.get()
+    assert (audit.action, audit.actor, audit.reason) == ("ledger.export", None, "export_ledger")
+    assert audit.after == {"customer": customer.public_id, "kinds": "['usage']", "format": "csv"}
