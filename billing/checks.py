@@ -179,6 +179,10 @@ VARIABLES: Final = (
     Variable("E031", "TRUSTED_PROXY_COUNT", "a whole number: 1 behind one proxy", _is_at_least(0)),
     Variable("E032", "PORT", "a port number: 8000", lambda value: 0 < value < 65_000, _always),
     Variable("E033", "SECRET_KEY_FALLBACKS", "former keys, comma-separated", _each(_matches(r"\S{20,}"))),
+    Variable("E035", "STAFF_CREDIT_LIMIT", "a whole number of credits: 1000", _is_at_least(0)),
+    Variable("E036", "STAFF_CREDIT_DAILY_LIMIT", "a whole number of credits: 5000", _is_at_least(0)),
+    Variable("E037", "STAFF_CREDIT_DAILY_TOTAL", "a whole number of credits: 50000", _is_at_least(0)),
+    Variable("E034", "METRICS_TOKEN", "at least 20 characters without a blank", _matches(r"[!-~]{20,}")),
 )
 
 

@@ -105,6 +105,26 @@ def finance_emails() -> tuple[str, ...]:
     return tuple(settings.FINANCE_EMAILS)
 
 
+def staff_credit_limit() -> Decimal:
+    """Credits that one member of staff may give or take by one entry without a second person."""
+    return Decimal(settings.STAFF_CREDIT_LIMIT)
+
+
+def staff_credit_daily_limit() -> Decimal:
+    """Credits that one member of staff may give and take in a UTC day without a second person."""
+    return Decimal(settings.STAFF_CREDIT_DAILY_LIMIT)
+
+
+def staff_credit_daily_total() -> Decimal:
+    """Credits that all staff together may give and take in a UTC day without a second person."""
+    return Decimal(settings.STAFF_CREDIT_DAILY_TOTAL)
+
+
+def staff_approval_window() -> timedelta:
+    """How long a second person has to decide."""
+    return timedelta(hours=settings.STAFF_APPROVAL_HOURS)
+
+
 def hold_timeout() -> timedelta:
     """How long a hold stands when its caller names no time."""
     return timedelta(minutes=settings.HOLD_TIMEOUT_MINUTES)
@@ -128,3 +148,12 @@ def webhook_max_tries() -> int:
 def export_xlsx_max_rows() -> int:
     """How many rows a workbook may have; CSV has no limit."""
     return int(settings.EXPORT_XLSX_MAX_ROWS)
+
+
+def metrics_token() -> str:
+    """What a reader of /metrics must send; empty where nobody may read it."""
+    return str(settings.METRICS_TOKEN)
+
+
+def is_debug() -> bool:
+    return bool(settings.DEBUG)

@@ -7,6 +7,7 @@ from billing.views.buy import buy, buy_custom, buy_pack
 from billing.views.checkout_return import checkout_cancelled, checkout_return, checkout_return_status
 from billing.views.home import home
 from billing.views.ledger import ledger, ledger_export, ledger_sums
+from billing.views.metrics import metrics
 from billing.views.overview import overview
 from billing.views.payments import payments
 from billing.views.webhook import receive_stripe_event
@@ -26,5 +27,6 @@ urlpatterns = [
     path("billing/ledger/export.csv", ledger_export, name="ledger_export"),
     path("billing/ledger/sums/", ledger_sums, name="ledger_sums"),
     path("billing/payments/", payments, name="payments"),
+    path("metrics", metrics, name="metrics"),
     path("webhooks/stripe/", receive_stripe_event, name="stripe_webhook"),
 ]

@@ -22,7 +22,7 @@ _UNREADABLE: Final = "\ufffd"
 def write_xlsx(*, sheet: Sheet, rows: QuerySet[Any], target: IO[bytes]) -> int:
     """Write these rows of a sheet to `target` and say how many they are.
 
-    Times are dates in UTC. Numbers are written digit by digit; one of more than 15 digits is a text, so that it stays exact.
+    Times are dates in UTC. Numbers are written digit by digit; one of more than 15 digits is a text, to stay exact.
 
     Raises:
         InvalidRequest: there are more than EXPORT_XLSX_MAX_ROWS.

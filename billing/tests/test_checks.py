@@ -33,6 +33,7 @@ RIGHT: dict[str, Any] = {
     "GOOGLE_CLIENT_ID": "1.apps.googleusercontent.com",
     "GOOGLE_CLIENT_SECRET": "secret",
     "LOG_FORMAT": "json",
+    "METRICS_TOKEN": "0123456789-abcdefghij",
 }
 MALFORMED: dict[str, list[Any]] = {
     "SECRET_KEY": ["short", "a" * 60],
@@ -64,9 +65,13 @@ MALFORMED: dict[str, list[Any]] = {
     "GOOGLE_CLIENT_ID": ["two words"],
     "GOOGLE_CLIENT_SECRET": ["two words"],
     "LOG_FORMAT": ["xml"],
+    "METRICS_TOKEN": ["short", "two words are no good token", "ünüsable-in-a-header"],
     "TRUSTED_PROXY_COUNT": [-1],
     "SECRET_KEY_FALLBACKS": [["short"]],
     "PORT": [0, -1, 70_000],
+    "STAFF_CREDIT_LIMIT": [-1],
+    "STAFF_CREDIT_DAILY_LIMIT": [-1],
+    "STAFF_CREDIT_DAILY_TOTAL": [-1],
 }
 NEEDED = {
     *("SECRET_KEY", "ALLOWED_HOSTS", "SITE_URL", "DATABASE_URL", "REDIS_URL", "EMAIL_URL", "STRIPE_SECRET_KEY"),

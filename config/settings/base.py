@@ -136,6 +136,10 @@ STRIPE_CONFORMANCE_KEY = env.text("STRIPE_CONFORMANCE_KEY")
 FREEZE_ON_DISPUTE = env.flag("FREEZE_ON_DISPUTE", default=True)
 DISPUTE_TAKES_BACK_ON = env.text("DISPUTE_TAKES_BACK_ON", "funds_withdrawn")
 FINANCE_EMAILS = env.words("FINANCE_EMAILS")
+STAFF_CREDIT_LIMIT = env.integer("STAFF_CREDIT_LIMIT", default=1000)
+STAFF_CREDIT_DAILY_LIMIT = env.integer("STAFF_CREDIT_DAILY_LIMIT", default=5000)
+STAFF_CREDIT_DAILY_TOTAL = env.integer("STAFF_CREDIT_DAILY_TOTAL", default=50_000)
+METRICS_TOKEN = env.text("METRICS_TOKEN")
 LLM_BASE_URL = env.text("LLM_BASE_URL")
 LLM_API_KEY = env.text("LLM_API_KEY")
 
@@ -143,6 +147,7 @@ CUSTOM_AMOUNT_MIN_MINOR = 500  # US cents: what a buyer may choose to pay, at li
 CUSTOM_AMOUNT_MAX_MINOR = 50_000
 HOLD_TIMEOUT_MINUTES = 15
 LATE_SETTLE_WINDOW_HOURS = 24
+STAFF_APPROVAL_HOURS = 24  # what a second person has not decided by then is off
 PARKED_EVENT_LIFETIME_HOURS = 72
 WEBHOOK_MAX_TRIES = 8
 EXPORT_XLSX_MAX_ROWS = 50_000  # a workbook is written whole before it can be sent; CSV has no limit

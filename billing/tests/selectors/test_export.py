@@ -1,7 +1,6 @@
 """Every sheet: complete in pieces, exact, harmless, and bounded where it must be."""
 
 import csv
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from io import BytesIO, StringIO
@@ -43,9 +42,8 @@ def workbook_of(sheet: Sheet, rows: QuerySet[Any] | None = None) -> list[list[An
 
 
 @pytest.fixture
-def small_pages(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export, "ROWS_PER_CHUNK", 2)
-    yield 2
 
 
 @pytest.mark.usefixtures("small_pages")
@@ -202,7 +200,7 @@ def test_a_workbook_has_as_many_rows_as_allowed_and_no_more(settings: Settings) 
     assert len(workbook_of(LEDGER)) == 3
 
     give(customer, 1)
-    with pytest.raises(InvalidRequest, match="more than 2 rows do not fit into XLSX. Take CSV"):
+    with pytest.raises(InvalidRequest, match="more than 2 rows do not fit into XLSX"):
         workbook_of(LEDGER)
 
 

@@ -1,0 +1,200 @@
+"""The state of the product as numbers for monitoring, computed from the database when they are asked for.
+
+So they are the same from every process. Each query goes by an index or reads one row per customer (the balances).
+docs/metrics.md explains every gauge.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+from django.db.models import Count, Min, Q, Sum
+
+from billing.models import (
+    Adjustment,
+    CreditBalance,
+    CreditHold,
+    CustomerFlag,
+    EventState,
+    FindingState,
+    Payment,
+    PaymentState,
+    ReconciliationFinding,
+    ReconciliationRun,
+    RefundRequest,
+    RunKind,
+    RunState,
+    Severity,
+    StripeEvent,
+)
+
+RECENTLY: Final = timedelta(hours=24)
+UNFINISHED: Final = (EventState.PENDING, EventState.PARKED, EventState.DEAD)
+_WAITING: Final = Q(needs_approval=True, decision="")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gauge:
+    """A number for each combination of its labels' values; without labels there is one, under the empty tuple."""
+
+    name: str
+    meaning: str
+    labels: tuple[str, ...] = ()
+    values: Mapping[tuple[str, ...], float] = field(default_factory=dict)
+
+
+def read_gauges(*, now: datetime) -> list[Gauge]:
+    """Every gauge with its values now. A label has all its values, also those that are 0."""
+    return [
+        *_inbox(now),
+        *_recent(now),
+        *_holds(now),
+        *_balances(),
+        *_flags(),
+        *_findings(),
+        *_approvals(now),
+        *_runs(now),
+    ]
+
+
+def _gauge(name: str, meaning: str, value: Decimal | float | None) -> Gauge:
+    return Gauge(name=f"prepaid_{name}", meaning=meaning, values={(): float(value or 0)})
+
+
+def _by(label: str, name: str, meaning: str, values: Mapping[str, Decimal | float | None]) -> Gauge:
+    shown = {(key,): float(value or 0) for key, value in values.items()}
+    return Gauge(name=f"prepaid_{name}", meaning=meaning, labels=(label,), values=shown)
+
+
+def _age(since: datetime | None, now: datetime) -> float:
+    """Seconds since then; 0 where there is nothing."""
+    return max(0.0, (now - since).total_seconds()) if since else 0.0
+
+
+def _inbox(now: datetime) -> list[Gauge]:
+    parts = [
+        StripeEvent.objects.filter(state=state)
+        .order_by()
+        .values_list("state")
+        .annotate(count=Count("pk"), oldest=Min("received_at"))
+        for state in UNFINISHED
+    ]
+    rows = {state: (count, oldest) for state, count, oldest in parts[0].union(*parts[1:], all=True)}
+    oldest = rows.get(EventState.PENDING.value, (0, None))[1]
+    counts = {state.value: rows.get(state.value, (0, None))[0] for state in UNFINISHED}
+    return [
+        _by("state", "stripe_events_unfinished", "Stripe's events that are not worked off.", counts),
+        _gauge(
+            "stripe_event_oldest_pending_seconds", "Age of the oldest event that waits for work.", _age(oldest, now)
+        ),
+    ]
+
+
+def _recent(now: datetime) -> list[Gauge]:
+    since = now - RECENTLY
+    events = dict(StripeEvent.objects.filter(received_at__gte=since).values_list("state").annotate(count=Count("pk")))
+    payments = dict(Payment.objects.filter(created_at__gte=since).values_list("state").annotate(count=Count("pk")))
+    return [
+        _by(
+            "state",
+            "stripe_events_24h",
+            "Stripe's events received in the last 24 hours, by what became of them.",
+            {state: events.get(state, 0) for state in EventState.values},
+        ),
+        _by(
+            "state",
+            "payments_24h",
+            "Payments started in the last 24 hours, by what became of them.",
+            {state: payments.get(state, 0) for state in PaymentState.values},
+        ),
+    ]
+
+
+def _holds(now: datetime) -> list[Gauge]:
+    row = CreditHold.objects.filter(state="open").aggregate(count=Count("pk"), oldest=Min("placed_at"))
+    return [
+        _gauge("holds_open", "Holds that stand.", row["count"]),
+        _gauge("hold_oldest_open_seconds", "Age of the oldest hold that stands.", _age(row["oldest"], now)),
+    ]
+
+
+def _balances() -> list[Gauge]:
+    row = CreditBalance.objects.aggregate(
+        owed=Sum("posted", filter=Q(posted__gt=0)),
+        debt=Sum("posted", filter=Q(posted__lt=0)),
+        frozen=Count("pk", filter=Q(frozen_at__isnull=False)),
+    )
+    return [
+        _gauge("credits_owed", "Credits that customers have.", row["owed"]),
+        _gauge("credits_debt", "Credits that customers owe, as a positive number.", -(row["debt"] or 0)),
+        _gauge("customers_frozen", "Customers that may not spend.", row["frozen"]),
+    ]
+
+
+def _flags() -> list[Gauge]:
+    flagged = CustomerFlag.objects.filter(ended_at__isnull=True).aggregate(count=Count("customer", distinct=True))
+    return [_gauge("customers_flagged", "Customers that staff should look at.", flagged["count"])]
+
+
+def _findings() -> list[Gauge]:
+    rows = ReconciliationFinding.objects.filter(state=FindingState.OPEN).values_list("severity")
+    counts = dict(rows.annotate(count=Count("pk")))
+    meaning = "Findings of reconciliation that are open."
+    return [_by("severity", "findings_open", meaning, {each: counts.get(each, 0) for each in Severity.values})]
+
+
+def _approvals(now: datetime) -> list[Gauge]:
+    adjustments: dict[str, Any] = Adjustment.objects.filter(_WAITING).aggregate(
+        waiting=Count("pk"), oldest=Min("requested_at")
+    )
+    refunds: dict[str, Any] = RefundRequest.objects.filter(refund_id__isnull=True, refusal="").aggregate(
+        waiting=Count("pk", filter=_WAITING),
+        oldest=Min("requested_at", filter=_WAITING),
+        unanswered=Count("pk", filter=Q(sent_at__isnull=False)),
+    )
+    kinds = {"adjustment": adjustments, "refund": refunds}
+    return [
+        _by(
+            "kind",
+            "approvals_waiting",
+            "Wishes of staff that wait for a second person.",
+            {kind: row["waiting"] for kind, row in kinds.items()},
+        ),
+        _by(
+            "kind",
+            "approval_oldest_waiting_seconds",
+            "Age of the oldest wish that waits for a second person.",
+            {kind: _age(row["oldest"], now) for kind, row in kinds.items()},
+        ),
+        _gauge("refunds_unanswered", "Refunds sent to Stripe whose outcome is unknown.", refunds["unanswered"]),
+    ]
+
+
+def _runs(now: datetime) -> list[Gauge]:
+    """Of each kind the last run that ended; a kind that never ran has no value, so that `absent()` finds it."""
+    parts = [
+        ReconciliationRun.objects.filter(kind=kind, ended_at__isnull=False).order_by("-started_at")[:1]
+        for kind in RunKind.values
+    ]
+    last = {run.kind: run for run in parts[0].union(*parts[1:], all=True)}
+    return [
+        _by(
+            "kind",
+            "reconciliation_last_run_age_seconds",
+            "Time since the last reconciliation ended.",
+            {kind: _age(run.ended_at, now) for kind, run in last.items()},
+        ),
+        Gauge(
+            name="prepaid_reconciliation_last_run",
+            meaning="1 for how the last reconciliation ended.",
+            labels=("kind", "state"),
+            values={
+                (kind, state): float(run.state == state)
+                for kind, run in last.items()
+                for state in RunState.values
+                if state != RunState.RUNNING
+            },
+        ),
+    ]
