@@ -92,6 +92,62 @@ class HoldEnded(BillingError):
         )
 
 
+class NotPermitted(BillingError):
+    """The caller has no right to do this."""
+
+    code = "not_permitted"
+
+    def __init__(self, *, permission: str) -> None:
+        self.permission = permission
+        super().__init__(f"This needs the permission {permission}. Ask an administrator for it.")
+
+
+class OwnAccount(BillingError):
+    """Nobody moves credits or money of their own account as staff."""
+
+    code = "own_account"
+
+    def __init__(self) -> None:
+        super().__init__("This is your own account. Ask a colleague: nobody decides about their own credits.")
+
+
+class SecondPersonNeeded(BillingError):
+    """Who asked for it cannot decide on it as well."""
+
+    code = "second_person_needed"
+
+    def __init__(self) -> None:
+        super().__init__("You asked for this yourself. Another person with the right to approve decides.")
+
+
+class ApprovalEnded(BillingError):
+    """The request was decided before, or its time was over."""
+
+    code = "approval_ended"
+
+    def __init__(self, *, request: str, decision: str) -> None:
+        self.request, self.decision = request, decision
+        super().__init__(f"{request} is {decision} already. Nothing was changed now.")
+
+
+class NothingToWriteOff(BillingError):
+    """The customer has no debt that could be given up."""
+
+    code = "nothing_to_write_off"
+
+    def __init__(self) -> None:
+        super().__init__("There is no debt to write off.")
+
+
+class IdempotencyKeyRequired(BillingError):
+    """A request that moves credits came without a name for its intent."""
+
+    code = "idempotency_key_required"
+
+    def __init__(self) -> None:
+        super().__init__("Send the header Idempotency-Key: a new key, such as a UUID, for each new intent.")
+
+
 class PackUnavailable(BillingError):
     """The pack cannot be bought (any more)."""
 
