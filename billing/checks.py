@@ -182,6 +182,8 @@ VARIABLES: Final = (
     Variable("E035", "STAFF_CREDIT_LIMIT", "a whole number of credits: 1000", _is_at_least(0)),
     Variable("E036", "STAFF_CREDIT_DAILY_LIMIT", "a whole number of credits: 5000", _is_at_least(0)),
     Variable("E037", "STAFF_CREDIT_DAILY_TOTAL", "a whole number of credits: 50000", _is_at_least(0)),
+    Variable("E038", "STAFF_REFUND_LIMIT", "a whole number of minor units: 10000", _is_at_least(0)),
+    Variable("E039", "WEBHOOK_BODY_RETENTION_DAYS", "a whole number of days: 90", _is_at_least(1), _always),
     Variable("E034", "METRICS_TOKEN", "at least 20 characters without a blank", _matches(r"[!-~]{20,}")),
 )
 

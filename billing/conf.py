@@ -125,6 +125,16 @@ def staff_approval_window() -> timedelta:
     return timedelta(hours=settings.STAFF_APPROVAL_HOURS)
 
 
+def staff_refund_limit_minor() -> int:
+    """What one refund of staff may give back without a second person, in minor units of the payment's currency."""
+    return int(settings.STAFF_REFUND_LIMIT)
+
+
+def webhook_body_retention() -> timedelta:
+    """How long webhooks are kept as received; after it names, addresses and e-mail are taken out."""
+    return timedelta(days=settings.WEBHOOK_BODY_RETENTION_DAYS)
+
+
 def hold_timeout() -> timedelta:
     """How long a hold stands when its caller names no time."""
     return timedelta(minutes=settings.HOLD_TIMEOUT_MINUTES)

@@ -23,6 +23,7 @@ SITE_URL = env.text("SITE_URL", f"http://127.0.0.1:{PORT}")
 
 INSTALLED_APPS = [
     "unfold",
+    "unfold.contrib.simple_history",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -139,6 +140,8 @@ FINANCE_EMAILS = env.words("FINANCE_EMAILS")
 STAFF_CREDIT_LIMIT = env.integer("STAFF_CREDIT_LIMIT", default=1000)
 STAFF_CREDIT_DAILY_LIMIT = env.integer("STAFF_CREDIT_DAILY_LIMIT", default=5000)
 STAFF_CREDIT_DAILY_TOTAL = env.integer("STAFF_CREDIT_DAILY_TOTAL", default=50_000)
+STAFF_REFUND_LIMIT = env.integer("STAFF_REFUND_LIMIT", default=10_000)
+WEBHOOK_BODY_RETENTION_DAYS = env.integer("WEBHOOK_BODY_RETENTION_DAYS", default=90)
 METRICS_TOKEN = env.text("METRICS_TOKEN")
 LLM_BASE_URL = env.text("LLM_BASE_URL")
 LLM_API_KEY = env.text("LLM_API_KEY")
