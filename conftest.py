@@ -4,9 +4,13 @@ import importlib.util
 import os
 import shutil
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.apps import AppConfig, apps
+from django.db import connection
+from django.db.models.signals import post_migrate
 from hypothesis import HealthCheck, settings
 
 from config.leftovers import drop_leftover_databases
@@ -48,6 +52,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for report in skipped:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
         terminalreporter.line(f"{report.nodeid}: {str(reason).removeprefix('Skipped: ')}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def groups_of_staff() -> Iterator[None]:
+    """Tests that empty all tables are followed by the groups that a migration made, like by Django's permissions."""
+
+    def make_groups_again(sender: AppConfig, **_: Any) -> None:
+        with connection.schema_editor() as editor:
+            import_module("billing.migrations.0004_groups").make_groups(apps, editor)
+
+    post_migrate.connect(make_groups_again, sender=apps.get_app_config("billing"))
+    yield
+    post_migrate.disconnect(make_groups_again, sender=apps.get_app_config("billing"))
 
 
 @pytest.fixture(scope="session")

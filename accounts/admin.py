@@ -14,12 +14,14 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
-from django.db.models import Model
+from django.db import transaction
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from accounts.audited import AuditedAdmin, take_snapshot
 from accounts.models import User
 
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
@@ -51,12 +53,15 @@ class EmailAddressInline(TabularInline):  # type: ignore[misc]
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
+class UserAdmin(AuditedAdmin, DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
     """Users, found by address or name."""
 
     form, add_form, change_password_form = UserChangeForm, UserCreationForm, AdminPasswordChangeForm
@@ -95,22 +100,46 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
             return False
         return bool(super().has_delete_permission(request, obj))
 
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        """Django's page; its form saves past `save_model`, so the change is recorded here."""
+        with transaction.atomic():
+            before = self._stored(request, id)
+            page: HttpResponse = super().user_change_password(request, id, form_url)
+            after = self._stored(request, id)
+            if before != after:
+                self.audit_change(request, self.get_object(request, id), before=before, after=after, verb="change")
+        return page
+
+    def _stored(self, request: HttpRequest, object_id: str) -> dict[str, Any]:
+        user = self.get_object(request, object_id)
+        return {"password": user.password} if user else {}
+
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
+class GroupAdmin(AuditedAdmin, DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
     """Sets of rights for staff."""
 
 
 @admin.register(EmailAddress)
-class EmailAddressAdmin(ModelAdmin, AllauthEmailAddressAdmin):  # type: ignore[misc]
+class EmailAddressAdmin(AuditedAdmin, ModelAdmin, AllauthEmailAddressAdmin):  # type: ignore[misc]
     """All addresses, with allauth's action that marks them as verified."""
 
     list_display = ("email", "user", "primary", "verified")
     list_select_related = ("user",)
     show_full_result_count = False
 
+    @admin.action(description="Mark as verified", permissions=["change"])
+    def make_verified(self, request: HttpRequest, queryset: QuerySet[EmailAddress]) -> None:
+        """Allauth's action, which asks for no right by itself and would be open to all who may look."""
+        with transaction.atomic():
+            before = {address.pk: take_snapshot(address) for address in queryset.filter(verified=False)}
+            super().make_verified(request, queryset)
+            for address in EmailAddress.objects.filter(pk__in=before, verified=True):
+                now = take_snapshot(address)
+                self.audit_change(request, address, before=before[address.pk], after=now, verb="verify")
 
-class NothingToEditAdmin(ModelAdmin):  # type: ignore[misc]
+
+class NothingToEditAdmin(AuditedAdmin, ModelAdmin):  # type: ignore[misc]
     """Seen and, where a right allows it, removed; never added or changed."""
 
     list_select_related = ("user",)
@@ -131,6 +160,7 @@ class AuthenticatorAdmin(NothingToEditAdmin):
     list_filter = ("type",)
     search_fields = ("user__email",)
     fields = ("user", "type", "created_at", "last_used_at")
+    hidden_fields = frozenset({"data"})
 
 
 @admin.register(SocialAccount)
@@ -140,6 +170,7 @@ class SocialAccountAdmin(NothingToEditAdmin):
     list_display = ("user", "provider", "uid", "last_login", "date_joined")
     search_fields = ("user__email", "uid")
     fields: ClassVar[Any] = ("user", "provider", "uid", "last_login", "date_joined")
+    hidden_fields = frozenset({"extra_data"})
 
 
 @admin.register(UserSession)

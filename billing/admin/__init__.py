@@ -3,8 +3,9 @@
 customers.py      a customer's page: panels, credit or debit, freeze    ledger.py    entries, grants, holds (read-only)
 payments.py       payments and bonuses (read-only)                      events.py    Stripe's inbox and replay
 packs.py          what is for sale                                      dashboard.py the figures on the first page
+audit.py          what staff did (read-only)                            flags.py, notes.py  of customers (read-only)
 """
 
-from billing.admin import customers, events, ledger, packs, payments
+from billing.admin import audit, customers, events, flags, ledger, notes, packs, payments
 
-__all__ = ["customers", "events", "ledger", "packs", "payments"]
+__all__ = ["audit", "customers", "events", "flags", "ledger", "notes", "packs", "payments"]

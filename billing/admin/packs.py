@@ -13,9 +13,13 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.safestring import SafeString
+from simple_history.admin import SimpleHistoryAdmin
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from accounts.audited import AuditedAdmin
+from accounts.models import User
+from accounts.network import client_address
 from billing import wake
 from billing.admin.base import page_action, show_credits, show_money, shown
 from billing.admin.confirmations import confirmation_page
@@ -39,7 +43,7 @@ class PriceForm(forms.Form):
 
 
 @admin.register(CreditPack)
-class CreditPackAdmin(ModelAdmin):  # type: ignore[misc]
+class CreditPackAdmin(AuditedAdmin, SimpleHistoryAdmin, ModelAdmin):  # type: ignore[misc]
     """Packs, in the order of the buy page. A pack that was sold keeps its address and cannot be deleted."""
 
     list_display = ("name", "slug", "credits_shown", "price_shown", "is_active", "position", "stripe_shown")
@@ -83,6 +87,19 @@ class CreditPackAdmin(ModelAdmin):  # type: ignore[misc]
                 "sync_stripe_catalog.",
             )
 
+    def revert_disabled(self, request: HttpRequest, obj: CreditPack | None = None) -> bool:
+        """An earlier version is looked at, and its values typed in anew where they are wanted again."""
+        return True
+
+    def history_form_view(
+        self, request: HttpRequest, object_id: str, version_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """An earlier version, to look at: the library's view would save what is posted by whoever may see it."""
+        if request.method != "GET":
+            raise PermissionDenied
+        page: HttpResponse = super().history_form_view(request, object_id, version_id, extra_context)
+        return page
+
     @page_action("Adopt a Stripe price", url_path="adopt-price", permissions=["change"])
     def adopt_price(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask for the price's id; it is taken only when Stripe says that it costs what the pack costs."""
@@ -96,7 +113,13 @@ class CreditPackAdmin(ModelAdmin):  # type: ignore[misc]
         if request.method == "POST" and form.is_valid():
             price_id = form.cleaned_data["price_id"]
             try:
-                adopt_pack_price(pack=pack, price_id=price_id, gateway=configured_gateway())
+                adopt_pack_price(
+                    pack=pack,
+                    price_id=price_id,
+                    gateway=configured_gateway(),
+                    actor=request.user if isinstance(request.user, User) else None,
+                    address=client_address(request),
+                )
             except BillingError as refusal:
                 form.add_error("price_id", str(refusal))
             else:

@@ -17,6 +17,8 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/billing/"
 # Production turns it on: staff without a second factor are sent to set one up before they see the admin.
 STAFF_NEEDS_SECOND_FACTOR = False
+# Who keeps the log of what staff do: this app's admin pages and logins tell it, without knowing it.
+STAFF_ACT_RECORDER = "billing.admin.acts.record_staff_act"
 
 ACCOUNT_ADAPTER = "accounts.adapters.AccountAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None

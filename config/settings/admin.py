@@ -43,6 +43,8 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     _page("Customers", "group", "billing", "billingcustomer"),
                     _page("Balances", "account_balance_wallet", "billing", "creditbalance"),
+                    _page("Flags", "flag", "billing", "customerflag"),
+                    _page("Notes", "sticky_note_2", "billing", "customernote"),
                     _page("Sign-up bonuses", "redeem", "billing", "signupbonus"),
                 ],
             },
@@ -76,6 +78,7 @@ UNFOLD: dict[str, Any] = {
                     _page("Google logins", "link", "socialaccount", "socialaccount"),
                     _page("Sessions", "devices", "usersessions", "usersession"),
                     _page("Groups", "badge", "auth", "group"),
+                    _page("Audit log", "history", "billing", "auditentry"),
                 ],
             },
         ],
