@@ -26,8 +26,8 @@ class Command(BillingCommand):
 
     help = (
         "Writes ledger entries (or payments, usage, adjustments) as CSV or as a workbook: UTC times, exact amounts, "
-        "and texts that a spreadsheet would compute as formulas with an apostrophe in front. A workbook is bounded by the "
-        "setting EXPORT_XLSX_MAX_ROWS, CSV is not. Exit code 0: written, 2: error."
+        "and texts that a spreadsheet would compute as formulas with an apostrophe in front. A workbook is bounded by "
+        "the setting EXPORT_XLSX_MAX_ROWS, CSV is not. Exit code 0: written, 2: error."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
