@@ -37,7 +37,7 @@ class InsufficientCredits(BillingError):
 
     def __init__(self, *, available: Decimal, required: Decimal) -> None:
         self.available, self.required = available, required
-        super().__init__(f"{required} credits are needed, {available} are available.")
+        super().__init__(f"{required:f} credits are needed, {available:f} are available.")
 
 
 class CustomerFrozen(BillingError):
@@ -146,6 +146,16 @@ class IdempotencyKeyRequired(BillingError):
 
     def __init__(self) -> None:
         super().__init__("Send the header Idempotency-Key: a new key, such as a UUID, for each new intent.")
+
+
+class RefundNotPossible(BillingError):
+    """Staff asked for a refund that the payment does not allow now."""
+
+    code = "refund_not_possible"
+
+    def __init__(self, *, payment: str, fault: str) -> None:
+        self.payment, self.fault = payment, fault
+        super().__init__(f"{payment} cannot be refunded so: {fault}.")
 
 
 class PackUnavailable(BillingError):

@@ -70,6 +70,11 @@ def share_minor(*, amount_minor: int, part: Decimal | int, whole: Decimal | int)
     return quotient + (2 * rest > denominator or (2 * rest == denominator and quotient % 2 == 1))
 
 
+def share_minor_down(*, amount_minor: int, part: Decimal | int, whole: Decimal | int) -> int:
+    """`amount_minor` x `part` / `whole` in whole minor units, the rest cut off; computed exactly, whatever the sizes."""
+    return amount_minor * _steps(part) // _steps(whole)
+
+
 def share_credits_down(*, amount: Decimal, part: int, whole: int) -> Decimal:
     """`amount` x `part` / `whole` at six places, the rest cut off; computed exactly, whatever the sizes."""
     return Decimal(_steps(amount) * part // whole).scaleb(-CREDIT_PLACES)

@@ -28,6 +28,7 @@ STATUSES = {
     "hold_ended": 409,
     "approval_ended": 409,
     "nothing_to_write_off": 409,
+    "refund_not_possible": 409,
     "pack_unavailable": 410,
     "idempotency_conflict": 422,
     "batch_refused": 422,
