@@ -1,0 +1,66 @@
+"""How much staff may give and take without a second person.
+
+What counts is what was posted alone: neither what waits for a second person nor what one approved counts against
+anybody's day, because the limits bound what nobody else has looked at. Debits count by their absolute value.
+"""
+
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+
+from django.db.models import Q, Sum
+from django.db.models.functions import Abs
+from django.utils import timezone
+
+from billing import conf
+from billing.models import Adjustment, AdjustmentDay
+from billing.money import ZERO, format_credits
+
+
+def lock_day() -> datetime:
+    """Make whoever adjusts credits today wait until this database transaction ends; gives the time after the wait.
+
+    Days are locked before balances, everywhere. Who waited past midnight locks the new day as well.
+    """
+    while True:
+        day_on = timezone.now().astimezone(UTC).date()
+        AdjustmentDay.objects.get_or_create(day_on=day_on)
+        AdjustmentDay.objects.select_for_update().get(day_on=day_on)
+        now = timezone.now()
+        if now.astimezone(UTC).date() == day_on:
+            return now
+
+
+def find_limit(*, actor_id: int, amount: Decimal, is_write_off: bool, may_leave_debt: bool, now: datetime) -> str:
+    """Why an adjustment needs a second person, in words; empty where it needs none.
+
+    Exact under the lock of the day; without it a forecast for a page.
+    """
+    size = abs(amount)
+    if is_write_off:
+        return "Every write-off needs a second person."
+    if may_leave_debt:
+        return "Every debit that may leave a debt needs a second person."
+    if size > conf.staff_credit_limit():
+        return f"More than {format_credits(conf.staff_credit_limit())} credits at once need a second person."
+    day = _posted_alone_on(now.astimezone(UTC).date())
+    by_actor, by_all = (
+        Adjustment.objects.filter(who).aggregate(sum=Sum(Abs("amount")))["sum"] or ZERO
+        for who in (day & Q(requested_by_id=actor_id), day)
+    )
+    if by_actor + size > conf.staff_credit_daily_limit():
+        return _day_is_used_up("one person", conf.staff_credit_daily_limit(), by_actor)
+    if by_all + size > conf.staff_credit_daily_total():
+        return _day_is_used_up("all staff together", conf.staff_credit_daily_total(), by_all)
+    return ""
+
+
+def _posted_alone_on(day_on: date) -> Q:
+    begin = datetime.combine(day_on, time(), tzinfo=UTC)
+    return Q(needs_approval=False, requested_at__gte=begin, requested_at__lt=begin + timedelta(days=1))
+
+
+def _day_is_used_up(whose: str, limit: Decimal, used: Decimal) -> str:
+    return (
+        f"More than {format_credits(limit)} credits a day of {whose} need a second person; "
+        f"{format_credits(used)} were moved today."
+    )
