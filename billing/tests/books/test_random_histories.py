@@ -97,6 +97,20 @@ class BooksMachine(RuleBasedStateMachine):
             paid = given_back[pick % len(given_back)]
             self.world.pay_back(paid, -paid.back if is_all else -min(cents, paid.back))
 
+    @rule(credits=CREDITS, cents=CENTS, end=st.sampled_from(["other price", "write off", "cover"]))
+    def refund_what_was_used(self, credits: Decimal, cents: int, end: str) -> None:
+        """Chance alone seldom spends a payment before its money goes back."""
+        paid = self.world.buy(credits, cents)
+        if self.world.account.posted > 0:
+            self.used.append(self.world.use(self.world.account.posted))
+        if end == "other price":
+            self.world.buy(2 * Decimal(credits), cents)
+        self.world.pay_back(paid, cents)
+        if end == "write off" and self.world.account.posted < 0:
+            self.world.write_off(-self.world.account.posted)
+        elif end == "cover":
+            self.world.buy(credits, 2 * cents, currency="eur")
+
     @precondition(lambda self: self.world.account.posted < 0)
     @rule(part=st.sampled_from([1, 1, 2, 3]))
     def write_off(self, part: int) -> None:
