@@ -1,5 +1,8 @@
 """The levers for what happens to a payment afterwards: refunds, disputes, fraud warnings, deleted customers."""
 
+from typing import Any
+
+from sandbox.stripe.filling import Order, Plan, fill_payments
 from sandbox.stripe.giving_back import disputing, refunding
 from sandbox.stripe.giving_back.charged import find_charge
 from sandbox.stripe.giving_back.disputing import Outcome
@@ -7,7 +10,7 @@ from sandbox.stripe.giving_back.refunding import RefundEnd, RefundStart
 from sandbox.stripe.giving_back.starting import save_refund_start
 from sandbox.stripe.giving_back.warning import open_warning
 from sandbox.stripe.machine import Sandbox
-from sandbox.stripe.objects.customers import delete_customer
+from sandbox.stripe.objects.customers import delete_customer, new_customer
 from sandbox.stripe.records import Resource, public
 
 
@@ -111,3 +114,31 @@ class AfterwardsLevers:
         """Delete a customer, as somebody does at Stripe's dashboard. Returns what is left of it."""
         with self.sandbox.work():
             return delete_customer(self.sandbox, customer_id)
+
+    def fill_payments(
+        self,
+        payments: int | list[dict[str, Any]],
+        *,
+        amount: int = 1000,
+        customer: str | None = None,
+        starting_at: int | None = None,
+        seconds_apart: float = 1.0,
+        **plan: Any,
+    ) -> list[dict[str, str]]:
+        """Write thousands of paid sessions with all that belongs to them, for measurements; no events leave.
+
+        ``payments`` is how many, or a list of ``{"reference": …, "amount": …, "customer": …}``, of which the last two
+        may be missing. The reference is where the product puts its own: ``metadata["payment_id"]`` and
+        ``client_reference_id``. Without a customer one is made. ``plan`` is any field of ``filling.Plan``.
+        Returns the ids of each payment's objects: ``session``, ``payment_intent``, ``charge`` …
+        """
+        given = [{"reference": f"payment-{n}"} for n in range(payments)] if isinstance(payments, int) else payments
+        started = self.sandbox.now() - 7200 - int(len(given) * seconds_apart)  # what is given back is so an hour later
+        with self.sandbox.work():
+            payer = customer or new_customer(self.sandbox, fields={"name": "Payer"}, metadata={})["id"]
+            orders = [
+                Order(one["reference"], int(one.get("amount", amount)), one.get("customer") or payer) for one in given
+            ]
+            return fill_payments(
+                self.sandbox, orders, plan=Plan(**plan), starting_at=starting_at or started, seconds_apart=seconds_apart
+            )

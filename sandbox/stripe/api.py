@@ -43,7 +43,7 @@ def api_view(request: HttpRequest) -> HttpResponse:
     _strike_after(fault, request)
     if fault and fault.kind == "lost_response":
         kept = KeptAnswer(500, _server_error().as_resource(), request_id)
-    response = HttpResponse(json.dumps(kept.body, indent=2), content_type="application/json", status=kept.status)
+    response = HttpResponse(json.dumps(kept.body), content_type="application/json", status=kept.status)
     response["Request-Id"] = request_id
     response["Stripe-Version"] = sandbox.contract.version
     if key := request.headers.get("Idempotency-Key"):

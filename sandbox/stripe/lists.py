@@ -24,12 +24,12 @@ def list_page(
     """One page of a list. ``filters`` maps a parameter to the field that it must equal (``created`` may be a range)."""
     wanted = [*conditions, *_read_filters(params, filters or {})]
     limit = _read_limit(params)
-    below = _cursor(sandbox, kind, params, "starting_after")
-    above = _cursor(sandbox, kind, params, "ending_before")
-    found = sandbox.store.find(kind, wanted, below=below, above=above, limit=limit + 1)
+    after = _cursor(sandbox, kind, params, "starting_after")
+    before = _cursor(sandbox, kind, params, "ending_before")
+    found = sandbox.store.find_page(kind, wanted, after=after, before=before, limit=limit + 1)
     has_more = len(found) > limit
     if has_more:
-        found = found[1:] if above is not None else found[:limit]
+        found = found[1:] if before is not None else found[:limit]
     return as_list(found, url=url, has_more=has_more)
 
 
@@ -65,10 +65,8 @@ def _read_limit(params: dict[str, Any]) -> int:
     return limit
 
 
-def _cursor(sandbox: Sandbox, kind: str, params: dict[str, Any], name: str) -> int | None:
-    if name not in params:
-        return None
-    sequence = sandbox.store.sequence_of(params[name], kind=kind)
-    if sequence is None:
-        raise no_such(kind, params[name], param=name, status=400)
-    return sequence
+def _cursor(sandbox: Sandbox, kind: str, params: dict[str, Any], name: str) -> str | None:
+    cursor: str | None = params.get(name)
+    if cursor is not None and sandbox.store.sequence_of(cursor, kind=kind) is None:
+        raise no_such(kind, cursor, param=name, status=400)
+    return cursor

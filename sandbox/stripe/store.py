@@ -3,24 +3,53 @@
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.stripe.records import Resource
 
-_SCHEMA = """
+# What lists are filtered by most, kept beside the body so that indexes can find it. A path that is missing here works
+# too; it is looked up in the body of every object of the kind.
+_COLUMNS = {
+    "created": "created",
+    "customer": "customer",
+    "payment_intent": "payment_intent",
+    "payment.payment_intent": "payment_intent",  # an invoice payment's
+    "charge": "charge",
+    "source": "source",
+    "type": "type",
+    "invoice": "invoice",
+    "event": "event",
+}
+_TEXT_COLUMNS = tuple(dict.fromkeys(column for column in _COLUMNS.values() if column != "created"))
+_TABLE = f"""
 CREATE TABLE IF NOT EXISTS objects (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,
     kind TEXT NOT NULL,
     due_at REAL,
+    created INTEGER NOT NULL DEFAULT 0,
+    {" TEXT, ".join(_TEXT_COLUMNS)} TEXT,
     body TEXT NOT NULL
 );
-CREATE INDEX IF NOT EXISTS objects_by_kind ON objects (kind, sequence);
-CREATE INDEX IF NOT EXISTS objects_due ON objects (kind, due_at) WHERE due_at IS NOT NULL;
 """
+_INDEXES = """
+CREATE INDEX IF NOT EXISTS objects_by_kind ON objects (kind, sequence);
+CREATE INDEX IF NOT EXISTS objects_by_created ON objects (kind, created, sequence);
+CREATE INDEX IF NOT EXISTS objects_due ON objects (kind, due_at) WHERE due_at IS NOT NULL;
+""" + "".join(
+    f"CREATE INDEX IF NOT EXISTS objects_by_{column} ON objects ({column}, kind, created, sequence)"
+    f" WHERE {column} IS NOT NULL;\n"
+    for column in _TEXT_COLUMNS
+)
+_PUT = (
+    f"INSERT INTO objects (id, kind, due_at, created, {', '.join(_TEXT_COLUMNS)}, body)"  # noqa: S608 (no outside text)
+    f" VALUES (?, ?, ?, ?, {'?, ' * len(_TEXT_COLUMNS)}?)"
+    " ON CONFLICT (id) DO UPDATE SET due_at = excluded.due_at, body = excluded.body, "
+    + ", ".join(f"{column} = excluded.{column}" for column in _TEXT_COLUMNS)
+)
 _OPERATORS = frozenset({"=", ">", ">=", "<", "<="})
 
 
@@ -34,12 +63,14 @@ class Condition:
 
     def as_sql(self) -> tuple[str, list[object]]:
         """The SQL of the filter and its parameters."""
+        field, path = _COLUMNS.get(self.path, "json_extract(body, ?)"), [f"$.{self.path}"]
+        known: list[object] = [] if self.path in _COLUMNS else [*path]
         if isinstance(self.value, list | tuple):
             marks = ", ".join("?" * len(self.value))
-            return f"json_extract(body, ?) IN ({marks})", [f"$.{self.path}", *self.value]
+            return f"+{field} IN ({marks})", [*known, *self.value]  # a plus: the order is worth more than this filter
         if self.operator not in _OPERATORS:
             raise ValueError(f"Unknown operator {self.operator}")
-        return f"json_extract(body, ?) {self.operator} ?", [f"$.{self.path}", self.value]
+        return f"{field} {self.operator} ?", [*known, self.value]
 
 
 NOT_DELETED = Condition(
@@ -59,7 +90,7 @@ class Store:
         self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = NORMAL")
-        self._connection.executescript(_SCHEMA)
+        self._prepare_table()
 
     @contextmanager
     def unit(self) -> Iterator[None]:
@@ -86,11 +117,7 @@ class Store:
 
     def put(self, resource: Resource, *, due_at: float | None = None) -> None:
         """Save an object, new or changed; ``due_at`` is when the background worker must look at it."""
-        statement = (
-            "INSERT INTO objects (id, kind, due_at, body) VALUES (?, ?, ?, ?)"
-            " ON CONFLICT (id) DO UPDATE SET due_at = excluded.due_at, body = excluded.body"
-        )
-        self._select(statement, [resource["id"], resource["object"], due_at, json.dumps(resource)])
+        self._select(_PUT, _row_of(resource, json.dumps(resource), due_at))
         self.has_new_due = self.has_new_due or due_at is not None
 
     def sequence_of(self, resource_id: str, *, kind: str) -> int | None:
@@ -98,34 +125,51 @@ class Store:
         row = self._select("SELECT sequence FROM objects WHERE id = ? AND kind = ?", [resource_id, kind]).fetchone()
         return int(row[0]) if row else None
 
+    def put_many(self, rows: Iterable[tuple[Resource, str]]) -> None:
+        """Save many objects at once: of each the fields that lists filter by, and the whole as JSON."""
+        self._require_unit()
+        self._connection.executemany(_PUT, (_row_of(fields, body, None) for fields, body in rows))
+
     def find(
         self,
         kind: str,
         conditions: Sequence[Condition] = (),
         *,
-        below: int | None = None,
         above: int | None = None,
         limit: int | None = None,
     ) -> list[Resource]:
-        """Objects of a kind, newest first; with ``above`` (a place in the list) the ones just before it."""
-        clauses = ["kind = ?"]
-        values: list[object] = [kind]
-        for condition in conditions:
-            clause, more = condition.as_sql()
-            clauses.append(clause)
-            values += more
-        if below is not None:
-            clauses.append("sequence < ?")
-            values.append(below)
+        """Objects of a kind, the latest saved first; ``above`` (``sequence_of`` one of them) leaves out the earlier."""
+        clauses, values = _where(kind, conditions)
         if above is not None:
             clauses.append("sequence > ?")
             values.append(above)
-        direction = "ASC" if above is not None else "DESC"
-        where = " AND ".join(clauses)
-        statement = f"SELECT body FROM objects WHERE {where} ORDER BY sequence {direction} LIMIT ?"  # noqa: S608 (no outside text)
-        rows = self._select(statement, [*values, -1 if limit is None else limit]).fetchall()
-        found = [json.loads(row[0]) for row in rows]
-        return found[::-1] if above is not None else found
+        return self._read(clauses, "sequence DESC", [*values, -1 if limit is None else limit])
+
+    def find_page(
+        self,
+        kind: str,
+        conditions: Sequence[Condition] = (),
+        *,
+        after: str | None = None,
+        before: str | None = None,
+        limit: int,
+    ) -> list[Resource]:
+        """Objects of a kind by the time they were made, newest first: those after one of them, or just before one."""
+        clauses, values = _where(kind, conditions)
+        for cursor, operator in ((after, "<"), (before, ">")):
+            if cursor is not None:
+                place = self._select("SELECT created, sequence FROM objects WHERE id = ?", [cursor]).fetchone()
+                clauses.append(f"(created, sequence) {operator} (?, ?)")
+                values += place
+        if before is not None:
+            return self._read(clauses, "created ASC, sequence ASC", [*values, limit])[::-1]
+        return self._read(clauses, "created DESC, sequence DESC", [*values, limit])
+
+    def explain_page(self, kind: str, conditions: Sequence[Condition]) -> list[str]:
+        """How a page would be found, in the database's own words."""
+        clauses, values = _where(kind, conditions)
+        order = f"WHERE {' AND '.join(clauses)} ORDER BY created DESC, sequence DESC"
+        return [row[3] for row in self._select(f"EXPLAIN QUERY PLAN SELECT body FROM objects {order}", values)]  # noqa: S608
 
     def find_due(self, kind: str, *, now: float, limit: int = 50) -> list[Resource]:
         """Objects whose time has come, the longest waiting first."""
@@ -157,7 +201,47 @@ class Store:
         with self._lock:
             self._connection.close()
 
+    def _read(self, clauses: list[str], order: str, values: list[object]) -> list[Resource]:
+        statement = f"SELECT body FROM objects WHERE {' AND '.join(clauses)} ORDER BY {order} LIMIT ?"  # noqa: S608 (no outside text)
+        return [json.loads(row[0]) for row in self._select(statement, values).fetchall()]
+
     def _select(self, statement: str, parameters: Sequence[object]) -> sqlite3.Cursor:
+        self._require_unit()
+        return self._connection.execute(statement, parameters)
+
+    def _require_unit(self) -> None:
         if self._depth == 0:
             raise RuntimeError("The store is used outside of unit().")
-        return self._connection.execute(statement, parameters)
+
+    def _prepare_table(self) -> None:
+        """Make the table, or give one of an earlier version the columns that it lacks."""
+        self._connection.executescript(_TABLE)
+        known = {row[1] for row in self._connection.execute("PRAGMA table_info(objects)")}
+        for column in {"created", *_TEXT_COLUMNS} - known:
+            kind = "INTEGER NOT NULL DEFAULT 0" if column == "created" else "TEXT"
+            self._connection.execute(f"ALTER TABLE objects ADD COLUMN {column} {kind}")
+        for path, column in _COLUMNS.items():
+            if column not in known:
+                fill = f"UPDATE objects SET {column} = json_extract(body, ?) WHERE json_extract(body, ?) IS NOT NULL"  # noqa: S608
+                self._connection.execute(fill, [f"$.{path}", f"$.{path}"])
+        self._connection.executescript(_INDEXES)
+
+
+def _row_of(resource: Resource, body: str, due_at: float | None) -> list[object]:
+    texts: list[object] = []
+    for column in _TEXT_COLUMNS:
+        value = resource.get(column)
+        texts.append(value if isinstance(value, str) else None)
+    if "payment" in resource:  # an invoice payment's
+        texts[_TEXT_COLUMNS.index("payment_intent")] = resource["payment"].get("payment_intent")
+    return [resource["id"], resource["object"], due_at, resource.get("created", 0), *texts, body]
+
+
+def _where(kind: str, conditions: Sequence[Condition]) -> tuple[list[str], list[object]]:
+    clauses = ["kind = ?"]
+    values: list[object] = [kind]
+    for condition in conditions:
+        clause, more = condition.as_sql()
+        clauses.append(clause)
+        values += more
+    return clauses, values

@@ -23,6 +23,7 @@ LEVERS = (
     "escalate_inquiry",
     "expire_session",
     "fail_reads",
+    "fill_payments",
     "get_object",
     "list_breaches",
     "list_events",
