@@ -1,13 +1,14 @@
 """What a payment's facts are worth in credits (pure).
 
-The target is a function of facts that only grow, so the order in which they came cannot matter. Money that goes back
-belongs here too: it will lower the target, and what posts the difference stays as it is.
+The target is a function of facts that only grow, so the order in which they came cannot matter, and nothing is
+attributed to a single refund or dispute.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 
-from billing.money import ZERO, format_money
+from billing.money import CREDIT_STEP, ZERO, format_money
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +50,41 @@ def find_mismatch(*, terms: Terms, collected: Collected) -> str:
     return ""
 
 
-def target_credits(*, terms: Terms, collected: Collected | None) -> Decimal:
-    """How many credits the ledger should hold for a payment, given what has been collected so far."""
-    if collected is None or find_mismatch(terms=terms, collected=collected):
-        return ZERO
-    return terms.granted
+def is_granted(*, terms: Terms, collected: Collected | None, is_accepted: bool) -> bool:
+    """Whether what was collected buys what was offered: it fits, or staff have accepted that it does not."""
+    return collected is not None and (is_accepted or not find_mismatch(terms=terms, collected=collected))
+
+
+def credits_kept(*, granted: Decimal, paid_minor: int, given_back_minor: int) -> Decimal:
+    """How many of the credits granted are still paid for, rounded down to six places.
+
+    A function of sums, so no order of partial refunds can leave a remainder. A purchase that a code made free keeps
+    everything: nothing was paid that could go back.
+    """
+    if paid_minor == 0:
+        return granted
+    back = min(paid_minor, given_back_minor)
+    return (granted * (paid_minor - back) / paid_minor).quantize(CREDIT_STEP, ROUND_DOWN)
+
+
+def credits_taken(*, granted: Decimal, kept: Decimal, consumed: Decimal, expired: Decimal) -> Decimal:
+    """How many credits claw-backs should have taken: what is not kept, but for what had expired of its own grant.
+
+    `consumed` was drawn on the payment's own grant by anything but its own claw-backs, `expired` by its expiry. What
+    expired counts as taken, last: only where the rest of the grant does not suffice.
+    """
+    target = granted - kept
+    by_expiry = min(max(target - (granted - consumed - expired), ZERO), expired)
+    return target - by_expiry
+
+
+def withdrawn_by_dispute(*, amount_minor: int, movements: Sequence[int]) -> int:
+    """How much of a payment a dispute holds, in the payment's currency, given its balance transactions, oldest first.
+
+    They are in the currency of Stripe's balance, so they count in proportion to the first. Money can go, come back and
+    go again; an inquiry moves none.
+    """
+    if not movements or movements[0] >= 0:
+        return 0
+    out = Decimal(max(0, -sum(movements)))
+    return int((amount_minor * out / -movements[0]).to_integral_value(ROUND_HALF_EVEN))

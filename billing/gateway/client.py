@@ -14,6 +14,8 @@ from billing.gateway.facts import (
     SessionFacts,
 )
 from billing.gateway.faults import stripe_errors_as_ours
+from billing.gateway.listing import ListingCalls
+from billing.gateway.money_back import MoneyBackCalls
 from billing.gateway.parsing import (
     PAYMENT_METADATA_KEY,
     parse_customer,
@@ -33,7 +35,7 @@ stripe.enable_telemetry = False
 UiMode = Literal["embedded_page", "hosted_page"]
 
 
-class StripeGateway:
+class StripeGateway(MoneyBackCalls, ListingCalls):
     """Stripe, as far as we need it. Each call may raise `StripeRefused`, `StripeObjectMissing` or `StripeUnavailable`.
 
     Every POST takes an idempotency key, derived by the caller from its own row and stored before the call.

@@ -64,9 +64,75 @@ class PaymentIntentFacts:
     currency: str
     customer_id: str
     charge_id: str
+    charged_at: datetime | None  # when the latest charge was made, where Stripe gave that charge
     receipt_url: str
     failure: PaymentAttemptFailure | None
     created_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundFacts:
+    """A refund. It is dead once it failed or was canceled: the money stayed."""
+
+    id: str
+    amount_minor: int
+    currency: str
+    status: str  # pending, requires_action, succeeded, failed, canceled
+    reason: str
+    charge_id: str
+    payment_intent_id: str
+    created_at: datetime
+    failed_at: datetime | None = None  # when the money came back, where Stripe gave that balance transaction
+    request_reference: str = ""  # our refund request's public id, where we asked for it
+
+    @property
+    def is_dead(self) -> bool:
+        return self.status in ("failed", "canceled")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MovementFacts:
+    """A balance transaction of a dispute, in the currency of Stripe's balance and without its fee."""
+
+    id: str
+    amount_minor: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeFacts:
+    """A dispute with the money that it moved so far. An inquiry moves none."""
+
+    id: str
+    amount_minor: int
+    currency: str
+    reason: str
+    status: str
+    charge_id: str
+    payment_intent_id: str
+    livemode: bool
+    created_at: datetime
+    movements: tuple[MovementFacts, ...]
+
+    @property
+    def is_inquiry(self) -> bool:
+        return self.status.startswith("warning_")
+
+    @property
+    def is_closed(self) -> bool:
+        return self.status in ("won", "lost", "warning_closed", "prevented")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FraudWarningFacts:
+    """A card network's early warning of fraud."""
+
+    id: str
+    fraud_type: str
+    charge_id: str
+    payment_intent_id: str
+    livemode: bool
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

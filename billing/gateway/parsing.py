@@ -6,20 +6,26 @@ A field that is missing or of an unknown shape becomes empty; what needs it then
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from billing.gateway.facts import (
     CustomerFacts,
+    DisputeFacts,
     EventEnvelope,
+    FraudWarningFacts,
+    MovementFacts,
     PaymentAttemptFailure,
     PaymentIntentFacts,
     PriceFacts,
     ProductFacts,
+    RefundFacts,
     SessionFacts,
 )
 
 # Under this key of `metadata` Stripe's objects carry the public id of our payment.
 PAYMENT_METADATA_KEY = "payment_id"
+# And refunds that staff asked for carry that of their request.
+REFUND_REQUEST_METADATA_KEY = "refund_request"
 
 _ID = re.compile(r"[A-Za-z0-9_.\-]{1,255}")
 _ID_FIELDS = (
@@ -27,6 +33,7 @@ _ID_FIELDS = (
 )  # fmt: skip
 
 Json = Mapping[str, Any]
+T = TypeVar("T")
 
 
 def parse_event(body: Json) -> EventEnvelope:
@@ -82,9 +89,84 @@ def parse_payment_intent(intent: Json) -> PaymentIntentFacts:
         currency=_text(intent.get("currency")).lower(),
         customer_id=_id(intent.get("customer")),
         charge_id=_id(charge),
+        charged_at=_moment(_mapping(charge).get("created")),
         receipt_url=_text(_mapping(charge).get("receipt_url")),
         failure=_parse_failure(intent.get("last_payment_error")),
         created_at=_moment(intent.get("created")),
+    )
+
+
+def parse_refund(refund: Json) -> RefundFacts:
+    """Facts of a refund.
+
+    Raises:
+        ValueError: it does not say how much, or when it was made.
+    """
+    back = _mapping(refund.get("failure_balance_transaction"))
+    return RefundFacts(
+        id=_id(refund.get("id")),
+        amount_minor=_required(_amount(refund.get("amount")), "amount", refund),
+        currency=_text(refund.get("currency")).lower(),
+        status=_text(refund.get("status"))[:30],
+        reason=_text(refund.get("reason"))[:100],
+        charge_id=_id(refund.get("charge")),
+        payment_intent_id=_id(refund.get("payment_intent")),
+        created_at=_required(_moment(refund.get("created")), "created", refund),
+        failed_at=_moment(back.get("created")),
+        request_reference=_id(_mapping(refund.get("metadata")).get(REFUND_REQUEST_METADATA_KEY)),
+    )
+
+
+def parse_dispute(dispute: Json) -> DisputeFacts:
+    """Facts of a dispute; an expanded charge names the payment intent in versions where the dispute did not.
+
+    Raises:
+        ValueError: it does not say how much, or when it was opened.
+    """
+    moved = dispute.get("balance_transactions")
+    return DisputeFacts(
+        id=_id(dispute.get("id")),
+        amount_minor=_required(_amount(dispute.get("amount")), "amount", dispute),
+        currency=_text(dispute.get("currency")).lower(),
+        reason=_text(dispute.get("reason"))[:100],
+        status=_text(dispute.get("status"))[:40],
+        charge_id=_id(dispute.get("charge")),
+        payment_intent_id=_id(dispute.get("payment_intent"))
+        or _id(_mapping(dispute.get("charge")).get("payment_intent")),
+        livemode=dispute.get("livemode") is True,
+        created_at=_required(_moment(dispute.get("created")), "created", dispute),
+        movements=tuple(parse_movement(one) for one in moved if isinstance(one, Mapping))
+        if isinstance(moved, list)
+        else (),
+    )
+
+
+def parse_movement(balance_transaction: Json) -> MovementFacts:
+    """Facts of a dispute's balance transaction.
+
+    Raises:
+        ValueError: it does not say how much, or when.
+    """
+    return MovementFacts(
+        id=_id(balance_transaction.get("id")),
+        amount_minor=_required(_amount(balance_transaction.get("amount")), "amount", balance_transaction),
+        created_at=_required(_moment(balance_transaction.get("created")), "created", balance_transaction),
+    )
+
+
+def parse_fraud_warning(warning: Json) -> FraudWarningFacts:
+    """Facts of an early fraud warning.
+
+    Raises:
+        ValueError: it does not say when it was made.
+    """
+    return FraudWarningFacts(
+        id=_id(warning.get("id")),
+        fraud_type=_text(warning.get("fraud_type"))[:100],
+        charge_id=_id(warning.get("charge")),
+        payment_intent_id=_id(warning.get("payment_intent")),
+        livemode=warning.get("livemode") is True,
+        created_at=_required(_moment(warning.get("created")), "created", warning),
     )
 
 
@@ -157,6 +239,12 @@ def _text(value: object) -> str:
 
 def _amount(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _required(value: T | None, name: str, stripe_object: Json) -> T:
+    if value is None:
+        raise ValueError(f"The object {_id(stripe_object.get('id')) or '(without an id)'} has no {name}.")
+    return value
 
 
 def _moment(value: object) -> datetime | None:

@@ -13,7 +13,7 @@ from typing import NewType
 from django.db import connection
 from psycopg.types.numeric import Int8
 
-from billing.kinds import CLAW_BACKS, RETURNS, AllocationKind, EntryKind, HoldState
+from billing.kinds import RETURNS, UNDONE_BY_MONEY, AllocationKind, EntryKind, HoldState
 from billing.ledger.shapes import Account, Grant, Hold, KnownEntry, PastEntry, Posting, UncoveredEntry
 from billing.models import CreditGrant, CreditHold, GrantAllocation, LedgerEntry, UncoveredPart
 
@@ -138,7 +138,7 @@ def load_history(*, accounts: LockedAccounts, postings: Sequence[Posting], now: 
         return
     customer_ids = {posting.customer_id for posting in returning}
     corrected = [posting.corrects_id for posting in returning if posting.corrects_id]
-    claw_backs = LedgerEntry.objects.filter(customer_id__in=customer_ids, kind__in=list(CLAW_BACKS))
+    claw_backs = LedgerEntry.objects.filter(customer_id__in=customer_ids, kind__in=list(UNDONE_BY_MONEY))
     chosen = claw_backs | LedgerEntry.objects.filter(customer_id__in=customer_ids, pk__in=corrected)
     past_entries = {
         entry.pk: accounts[entry.customer_id].past_entries.setdefault(

@@ -8,7 +8,16 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from billing.errors import CustomerFrozen, HoldEnded, IdempotencyConflict, InsufficientCredits
-from billing.kinds import CLAW_BACKS, GRANT_PRIORITIES, RETURNS, SPENDING, AllocationKind, EntryKind, HoldState
+from billing.kinds import (
+    CLAW_BACKS,
+    GRANT_PRIORITIES,
+    RETURNS,
+    SPENDING,
+    UNDONE_BY_MONEY,
+    AllocationKind,
+    EntryKind,
+    HoldState,
+)
 from billing.ledger.burn_down import draw, rank_for_posting, rank_for_settlement
 from billing.ledger.returning import give_back, undone_entries
 from billing.ledger.shapes import (
@@ -26,7 +35,6 @@ from billing.money import CREDIT_PLACES, CREDIT_STEP
 _ONLY_POSITIVE = frozenset(GRANT_PRIORITIES) - {EntryKind.ADJUSTMENT} | {
     EntryKind.REFUND_REVERSAL,
     EntryKind.DISPUTE_REVERSAL,
-    EntryKind.WRITE_OFF,
 }
 _ONLY_NEGATIVE = CLAW_BACKS | SPENDING
 
@@ -198,11 +206,13 @@ def check_books(account: Account) -> None:
 def _check_sense(*, account: Account, posting: Posting) -> None:
     kind, amount = posting.kind, posting.amount
     wrong_sign = (amount > 0 and kind in _ONLY_NEGATIVE) or (amount < 0 and kind in _ONLY_POSITIVE)
+    # Only money that comes back after all takes a write-off back, so it names its payment.
+    wrong_sign = wrong_sign or (kind is EntryKind.WRITE_OFF and amount < 0 and posting.payment_id is None)
     if not amount or wrong_sign or kind is EntryKind.EXPIRY:
         raise RuntimeError(f"A posting of kind {kind} cannot have the amount {amount}.")
     if amount != amount.quantize(CREDIT_STEP):  # the columns would round entry and balance, each for itself
         raise RuntimeError(f"{amount} has more than {CREDIT_PLACES} decimal places.")
-    if kind is EntryKind.WRITE_OFF and amount > -account.posted:
+    if kind is EntryKind.WRITE_OFF and amount > max(ZERO, -account.posted):
         raise RuntimeError(f"{amount} credits cannot be written off a debt of {max(ZERO, -account.posted)}.")
     if amount > 0 and kind in RETURNS:
         returnable = sum((past.returnable() for past in undone_entries(account=account, posting=posting)), ZERO)
@@ -217,7 +227,7 @@ def _check_may_leave(*, account: Account, posting: Posting) -> None:
     """
     if posting.kind in SPENDING:
         _check_may_spend(account=account, amount=-posting.amount)
-    elif posting.kind not in CLAW_BACKS and not posting.may_leave_debt:
+    elif posting.kind not in UNDONE_BY_MONEY and not posting.may_leave_debt:
         _check_covers(account=account, amount=-posting.amount, limit=ZERO)
 
 

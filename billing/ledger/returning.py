@@ -7,11 +7,11 @@ grant returns to that grant, at its cost and place (rule 10).
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from billing.kinds import CLAW_BACKS, AllocationKind, EntryKind
+from billing.kinds import CLAW_BACKS, UNDONE_BY_MONEY, AllocationKind, EntryKind
 from billing.ledger.shapes import ZERO, Account, Grant, PastEntry, Posting
 
 _BY_PAYMENT = frozenset({EntryKind.REFUND_REVERSAL, EntryKind.DISPUTE_REVERSAL})
-_OF_MONEY = frozenset({EntryKind.REFUND, EntryKind.DISPUTE})
+_OF_MONEY = UNDONE_BY_MONEY - {EntryKind.PLAN_REVERSAL}
 _LIFE_AFTER_CORRECTION = timedelta(days=30)
 
 

@@ -136,6 +136,7 @@ CHECKS = {
                 THEN e.payment_id IS NULL
             WHEN e.kind IN ('usage_correction', 'correction') THEN e.corrects_id IS NULL AND e.description = ''
             WHEN e.kind = 'adjustment' THEN e.description = ''
+            WHEN e.kind = 'write_off' AND e.amount < 0 THEN e.payment_id IS NULL
             WHEN e.kind = 'expiry' THEN NOT EXISTS (SELECT 1 FROM billing_grantallocation a WHERE a.entry_id = e.id)
             ELSE false END
     """,
@@ -157,7 +158,8 @@ CHECKS = {
             || ' credits has ' || coalesce(sum(e.amount), 0) || ' posted'
             || CASE WHEN p.paid_at IS NULL THEN ' and is not paid' ELSE '' END
         FROM billing_payment p
-        LEFT JOIN billing_ledgerentry e ON e.customer_id = p.customer_id AND e.payment_id = p.id AND e.kind <> 'expiry'
+        LEFT JOIN billing_ledgerentry e ON e.customer_id = p.customer_id AND e.payment_id = p.id
+            AND e.kind NOT IN ('expiry', 'write_off')
         WHERE <customers:p.customer_id> GROUP BY p.id
         HAVING coalesce(sum(e.amount), 0) NOT BETWEEN 0 AND p.credits + p.bonus_credits
             OR (coalesce(sum(e.amount), 0) > 0 AND p.paid_at IS NULL) OR count(e.id) <> p.posting_count
@@ -166,6 +168,70 @@ CHECKS = {
         SELECT p.customer_id, NULL, 'payment ' || p.public_id || ' is paid, and nothing was posted for it'
         FROM billing_payment p
         WHERE <customers:p.customer_id> AND p.paid_at IS NOT NULL AND p.mismatch = '' AND p.posting_count = 0
+            AND (p.paid_amount_minor = 0 OR p.given_back_minor < p.paid_amount_minor)
+    """,
+    "payments_keep_what_is_still_paid_for": """
+        SELECT p.customer_id, NULL, 'payment ' || p.public_id || ' has ' || posted || ' posted, ' || kept
+            || ' are still paid for, ' || expired || ' expired'
+        FROM (SELECT p.*, coalesce(sum(e.amount) FILTER (WHERE e.kind NOT IN ('expiry', 'write_off')), 0) AS posted,
+                     -coalesce(sum(e.amount) FILTER (WHERE e.kind = 'expiry'), 0) AS expired,
+                     CASE WHEN p.paid_amount_minor = 0 THEN p.credits + p.bonus_credits
+                          ELSE trunc((p.credits + p.bonus_credits) * (p.paid_amount_minor - p.given_back_minor)
+                                     / p.paid_amount_minor, 6) END AS kept
+              FROM billing_payment p JOIN billing_ledgerentry e ON e.payment_id = p.id
+              WHERE <customers:p.customer_id> AND p.posting_count > 0 AND p.paid_at IS NOT NULL GROUP BY p.id) p
+        WHERE posted < kept OR posted > kept + expired
+    """,
+    "given_back_is_what_refunds_and_disputes_say": """
+        SELECT p.customer_id, NULL, 'payment ' || p.public_id || ' has ' || p.given_back_minor || ' given back, '
+            || p.refunded_minor || ' refunded (live refunds: ' || coalesce(r.total, 0) || '), '
+            || p.withdrawn_minor || ' withdrawn'
+        FROM billing_payment p
+        LEFT JOIN (SELECT payment_id, sum(amount_minor) AS total FROM billing_paymentrefund WHERE NOT is_dead
+                   GROUP BY payment_id) r ON r.payment_id = p.id
+        WHERE <customers:p.customer_id> AND (p.refunded_minor <> coalesce(r.total, 0) OR p.given_back_minor
+            <> least(CASE WHEN p.paid_at IS NULL THEN 0 ELSE p.paid_amount_minor END,
+                     p.refunded_minor + p.withdrawn_minor))
+    """,
+    "money_movements_end_at_the_payment": """
+        SELECT p.customer_id, NULL, 'payment ' || p.public_id || ' has ' || p.movement_count || ' money movements, '
+            || coalesce(m.count, 0) || ' are there; the last one says ' || coalesce(m.last, 'nothing')
+        FROM billing_payment p
+        LEFT JOIN (SELECT payment_id, count(*) AS count, max(number) AS number,
+                          (array_agg(collected_minor || '/' || tax_minor || '/' || given_back_minor
+                                     ORDER BY number DESC))[1] AS last
+                   FROM billing_moneymovement GROUP BY payment_id) m ON m.payment_id = p.id
+        WHERE <customers:p.customer_id> AND (p.movement_count <> coalesce(m.count, 0)
+            OR p.movement_count <> coalesce(m.number, 0)
+            OR coalesce(m.last, '0/0/0') <> CASE WHEN p.paid_at IS NULL THEN '0/0/0' ELSE p.paid_amount_minor || '/'
+                || coalesce(p.paid_tax_minor, 0) || '/' || p.given_back_minor END)
+    """,
+    "write_offs_taken_back_were_made": """
+        SELECT e.customer_id, max(e.id), 'payment ' || e.payment_id || ' has ' || -sum(e.amount)
+            || ' of write-offs taken back, ' || coalesce(max(w.forgiven), 0) || ' were written off'
+        FROM billing_ledgerentry e
+        LEFT JOIN (SELECT c.payment_id, -sum(a.amount) AS forgiven
+                   FROM billing_ledgerentry c JOIN billing_grantallocation a ON a.entry_id = c.id
+                   WHERE c.payment_id IS NOT NULL AND a.kind = 'write_off' GROUP BY c.payment_id) w
+            ON w.payment_id = e.payment_id
+        WHERE <customers:e.customer_id> AND e.kind = 'write_off' AND e.amount < 0
+        GROUP BY e.customer_id, e.payment_id HAVING -sum(e.amount) > coalesce(max(w.forgiven), 0)
+    """,
+    "adjustments_have_their_entry": """
+        SELECT a.customer_id, e.id, 'adjustment ' || a.public_id || ' of ' || a.amount || ' has an entry of '
+            || e.amount
+        FROM billing_adjustment a JOIN billing_ledgerentry e ON e.id = a.entry_id
+        WHERE <customers:a.customer_id> AND (e.amount <> a.amount OR e.customer_id <> a.customer_id
+            OR e.idempotency_key <> 'staff:' || a.public_id)
+    """,
+    "frozen_while_a_flag_freezes": """
+        SELECT b.customer_id, NULL, CASE WHEN b.frozen_at IS NULL
+            THEN 'a flag freezes the customer, the balance is free'
+            ELSE 'the balance is frozen, no flag says why' END
+        FROM billing_creditbalance b
+        LEFT JOIN (SELECT DISTINCT customer_id FROM billing_customerflag WHERE ended_at IS NULL AND freezes) f
+            ON f.customer_id = b.customer_id
+        WHERE <customers:b.customer_id> AND (b.frozen_at IS NULL) <> (f.customer_id IS NULL)
     """,
 }
 

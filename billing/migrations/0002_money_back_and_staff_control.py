@@ -319,6 +319,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='ledgerentry',
+            index=models.Index(condition=models.Q(('payment__isnull', False)), fields=['payment'], name='billing_entry_payment'),
+        ),
+        migrations.AddIndex(
+            model_name='ledgerentry',
             index=models.Index(condition=models.Q(('kind__in', ['dispute', 'plan_reversal', 'refund', 'write_off'])), fields=['customer', 'sequence'], name='billing_entry_claw_backs'),
         ),
         migrations.AddIndex(

@@ -15,7 +15,7 @@ KIND_CHOICES = [(kind.value, _LABELS.get(kind, kind.value.replace("_", " ").capi
 class LedgerEntry(models.Model):
     """A signed movement of credits and the balance after it. Appended by `billing.ledger`, never changed."""
 
-    # No index of their own for the links: entries are found by customer and sequence, or by customer and key.
+    # No index of their own for most links: entries are found by customer and sequence, or by customer and key.
     customer = models.ForeignKey(BillingCustomer, on_delete=models.PROTECT, related_name="entries", db_index=False)
     sequence = models.BigIntegerField(help_text="Counts the customer's entries from 1 without a gap.")
     kind = models.CharField(max_length=20, choices=KIND_CHOICES)
@@ -52,6 +52,8 @@ class LedgerEntry(models.Model):
             ),
         ]
         indexes = [
+            # Usage has no payment, so spending does not pay for this one.
+            models.Index(fields=["payment"], name="billing_entry_payment", condition=Q(payment__isnull=False)),
             models.Index(
                 fields=["customer", "sequence"],
                 name="billing_entry_claw_backs",

@@ -39,7 +39,9 @@ def checkout_status(*, customer: BillingCustomer, session_id: str) -> CheckoutSt
     return CheckoutStatus(state=_checkout_state(payment), payment=payment)
 
 
-def find_payment(*, reference: str = "", session_id: str = "", payment_intent_id: str = "") -> Payment | None:
+def find_payment(
+    *, reference: str = "", session_id: str = "", payment_intent_id: str = "", charge_id: str = ""
+) -> Payment | None:
     """The payment that an object of Stripe's names: by our own id first, then by the object's."""
     if reference and (payment := Payment.objects.filter(public_id=reference).first()):
         return payment
@@ -48,6 +50,8 @@ def find_payment(*, reference: str = "", session_id: str = "", payment_intent_id
         named |= Q(checkout_session_id=session_id)
     if payment_intent_id:
         named |= Q(payment_intent_id=payment_intent_id)
+    if charge_id:
+        named |= Q(charge_id=charge_id)
     return Payment.objects.filter(named).order_by("pk").first()
 
 

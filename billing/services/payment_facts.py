@@ -1,9 +1,10 @@
 """What Stripe's objects say about one of our payments, in a form that merges in any order."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from billing.gateway.facts import PaymentIntentFacts, SessionFacts
+from billing.gateway.facts import DisputeFacts, FraudWarningFacts, PaymentIntentFacts, RefundFacts, SessionFacts
 from billing.pricing import Collected
 
 _ASYNC_PAYMENT_FAILED = "checkout.session.async_payment_failed"
@@ -11,10 +12,19 @@ _COLLECTED_STATUSES = ("paid", "no_payment_required")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeReading:
+    """A dispute as it was when its reading began: its status can go both ways, so the later reading counts."""
+
+    facts: DisputeFacts
+    read_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentFacts:
     """Facts about one payment from one object. Nothing here takes a fact back; what is not known is empty."""
 
     livemode: bool
+    told_at: datetime
     payment_reference: str = ""
     stripe_customer_id: str = ""
     checkout_session_id: str = ""
@@ -29,6 +39,9 @@ class PaymentFacts:
     failed_at: datetime | None = None
     expired_at: datetime | None = None
     failed_attempts: dict[str, dict[str, str]] = field(default_factory=dict)
+    refunds: tuple[RefundFacts, ...] = ()
+    disputes: tuple[DisputeReading, ...] = ()
+    fraud_warnings: tuple[FraudWarningFacts, ...] = ()
 
 
 def facts_of_session(*, session: SessionFacts, occurred_at: datetime, event_type: str = "") -> PaymentFacts:
@@ -39,6 +52,7 @@ def facts_of_session(*, session: SessionFacts, occurred_at: datetime, event_type
         raise RuntimeError(f"The session {session.id} is paid and does not say how much.")
     return PaymentFacts(
         livemode=session.livemode,
+        told_at=occurred_at,
         payment_reference=session.payment_reference,
         stripe_customer_id=session.customer_id,
         checkout_session_id=session.id,
@@ -70,6 +84,7 @@ def facts_of_intent(*, intent: PaymentIntentFacts, occurred_at: datetime, source
     failure = intent.failure
     return PaymentFacts(
         livemode=intent.livemode,
+        told_at=occurred_at,
         payment_reference=intent.payment_reference,
         stripe_customer_id=intent.customer_id,
         payment_intent_id=intent.id,
@@ -90,6 +105,40 @@ def facts_of_intent(*, intent: PaymentIntentFacts, occurred_at: datetime, source
         }
         if failure
         else {},
+    )
+
+
+def facts_of_refunds(*, refunds: Sequence[RefundFacts], livemode: bool, occurred_at: datetime) -> PaymentFacts:
+    """What refunds of one payment say; `occurred_at` is when it was told, in case Stripe does not say when one died."""
+    first = refunds[0]
+    return PaymentFacts(
+        livemode=livemode,
+        told_at=occurred_at,
+        payment_intent_id=first.payment_intent_id,
+        charge_id=first.charge_id,
+        refunds=tuple(refunds),
+    )
+
+
+def facts_of_dispute(*, dispute: DisputeFacts, read_at: datetime) -> PaymentFacts:
+    """What a dispute says; `read_at` is when its reading began."""
+    return PaymentFacts(
+        livemode=dispute.livemode,
+        told_at=read_at,
+        payment_intent_id=dispute.payment_intent_id,
+        charge_id=dispute.charge_id,
+        disputes=(DisputeReading(facts=dispute, read_at=read_at),),
+    )
+
+
+def facts_of_fraud_warning(*, warning: FraudWarningFacts, occurred_at: datetime) -> PaymentFacts:
+    """What an early fraud warning says."""
+    return PaymentFacts(
+        livemode=warning.livemode,
+        told_at=occurred_at,
+        payment_intent_id=warning.payment_intent_id,
+        charge_id=warning.charge_id,
+        fraud_warnings=(warning,),
     )
 
 

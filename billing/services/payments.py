@@ -1,26 +1,28 @@
 """Payments converge: merge facts, then post the difference between what the ledger holds and what it should hold."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from decimal import Decimal
+from datetime import datetime
 from enum import StrEnum
 
 import structlog
-from django.db.models import Sum
+from django.db import transaction
+from django.utils import timezone
 
+from accounts.models import User
 from billing import conf
-from billing.kinds import EntryKind
 from billing.ledger.locking import lock_accounts
-from billing.ledger.posting import post_entries
-from billing.ledger.shapes import Posting
-from billing.models import LedgerEntry, Payment
-from billing.money import ZERO
-from billing.pricing import Collected, Terms, find_mismatch, target_credits
+from billing.models import FindingState, Payment, Severity
+from billing.pricing import Collected, Terms, find_mismatch, is_granted
 from billing.selectors.payments import find_payment
-from billing.services.flags import raise_flag
+from billing.services.audit import record_audit
+from billing.services.findings import end_finding, raise_finding
+from billing.services.flags import end_flag, raise_flag
 from billing.services.parked_events import wake_parked_events
 from billing.services.payment_facts import PaymentFacts
+from billing.services.payment_money_back import MoneyChange, follow_with_flags, merge_money_back
+from billing.services.payment_postings import post_difference, post_purchase, record_movement
 
+MISMATCHED = "payment_mismatched"
 log = structlog.get_logger(__name__)
 
 
@@ -43,11 +45,11 @@ def converge_payment(*, facts: Sequence[PaymentFacts]) -> Convergence:
         reference=named.payment_reference,
         session_id=named.checkout_session_id,
         payment_intent_id=named.payment_intent_id,
+        charge_id=named.charge_id,
     )
     if payment is None:
         return Convergence.UNKNOWN
-    lock_accounts(customer_ids=[payment.customer_id])
-    payment = Payment.objects.select_for_update(of=("self",)).select_related("customer").get(pk=payment.pk)
+    payment = _lock(payment)
     for one in facts:
         contradiction = _find_contradiction(payment=payment, facts=one)
         if contradiction:
@@ -56,10 +58,44 @@ def converge_payment(*, facts: Sequence[PaymentFacts]) -> Convergence:
     for one in facts:
         learned = _merge(payment=payment, facts=one)
         wake_parked_events(named=learned)
-    _judge(payment)
-    _post_difference(payment)
+    changes = merge_money_back(payment=payment, facts=facts)
+    _converge(payment, changes=changes, told_at=named.told_at)
     payment.save()
+    if changes or any(one.disputes or one.fraud_warnings for one in facts):
+        follow_with_flags(payment=payment)
     return Convergence.CONVERGED
+
+
+def accept_mismatch(*, payment_id: int, actor: User, reason: str, address: str = "") -> Payment:
+    """Grant what was offered although something else was paid; once, by a member of staff.
+
+    Raises:
+        RuntimeError: the payment is not under review.
+    """
+    with transaction.atomic(durable=True):
+        payment = _lock(Payment.objects.get(pk=payment_id))
+        if not payment.mismatch:
+            raise RuntimeError(f"The payment {payment.public_id} is not under review.")
+        mismatch, payment.accepted_at = payment.mismatch, timezone.now()
+        _converge(payment, changes=(), told_at=payment.accepted_at)
+        payment.save()
+        record_audit(
+            actor=actor,
+            action="payment.grant",
+            target=payment,
+            before={"mismatch": mismatch},
+            after={"credits": str(terms_of(payment).granted)},
+            reason=reason,
+            address=address,
+            customer=payment.customer,
+        )
+    return payment
+
+
+def _lock(payment: Payment) -> Payment:
+    """The payment's row, locked after its customer's balance."""
+    lock_accounts(customer_ids=[payment.customer_id])
+    return Payment.objects.select_for_update(of=("self",)).select_related("customer").get(pk=payment.pk)
 
 
 def terms_of(payment: Payment) -> Terms:
@@ -93,9 +129,10 @@ def _find_contradiction(*, payment: Payment, facts: PaymentFacts) -> str:
     )
     if any(known and told and known != told for known, told in pairs):
         return "It belongs to another checkout session or payment intent."
-    if any(known and known == told for known, told in pairs):
+    if any(known and known == told for known, told in (*pairs, (payment.charge_id, facts.charge_id))):
         return ""
-    if facts.stripe_customer_id != (payment.customer.stripe_customer_id or ""):
+    known_customers = {payment.customer.stripe_customer_id or "", *payment.customer.former_stripe_customer_ids}
+    if facts.stripe_customer_id not in known_customers:
         return "Another customer of Stripe's names it."
     return ""
 
@@ -131,58 +168,60 @@ def _merge_collected(*, payment: Payment, facts: PaymentFacts) -> None:
 
 
 def _judge(payment: Payment) -> None:
-    """Derive the mismatch from the stored facts, each time anew: better facts may settle it."""
+    """Derive the mismatch from the stored facts, each time anew: better facts, staff or a refund may settle it."""
     collected = collected_of(payment)
     mismatch = find_mismatch(terms=terms_of(payment), collected=collected) if collected else ""
+    if payment.accepted_at is not None or _is_all_given_back(payment):
+        mismatch = ""
     if mismatch and mismatch != payment.mismatch:
-        log.error("payment_mismatched", alarm=True, payment=payment.public_id, reason=mismatch)
-        reason = f"Payment {payment.public_id}: {mismatch}"
-        raise_flag(customer_id=payment.customer_id, cause=f"payment:{payment.public_id}", reason=reason, freezes=False)
+        _call_staff(payment, mismatch=mismatch)
+    if payment.mismatch and not mismatch:
+        end_flag(customer_id=payment.customer_id, cause=f"payment:{payment.public_id}", reason="It was settled.")
+        for finding in payment.findings.filter(kind=MISMATCHED, state=FindingState.OPEN):
+            end_finding(finding=finding, state=FindingState.GONE, reason="What was paid has been settled.")
     payment.mismatch = mismatch
 
 
-def _post_difference(payment: Payment) -> None:
-    """Post what the ledger lacks of the target; `posting_count` numbers the entries, under the balance's lock."""
-    difference = target_credits(terms=terms_of(payment), collected=collected_of(payment)) - _posted_so_far(payment)
-    if difference < 0:  # facts that contradict earlier ones; nothing that Stripe does to a pack's checkout leads here
-        log.error("payment_credited_too_much", alarm=True, payment=payment.public_id, credits=str(-difference))
-    if difference <= 0:
-        return
-    payment.posting_count += 1
-    post_entries(
-        postings=[
-            Posting(
-                customer_id=payment.customer_id,
-                kind=EntryKind.PURCHASE,
-                amount=difference,
-                key=_entry_key(payment=payment, number=payment.posting_count),
-                description=payment.description,
-                occurred_at=payment.paid_at,
-                payment_id=payment.pk,
-                cost_minor=payment.paid_amount_minor or 0,
-                currency=payment.paid_currency,
-                expires_at=_expiry_of(payment),
-            )
-        ]
+def _call_staff(payment: Payment, *, mismatch: str) -> None:
+    """Flag the customer and raise a finding: somebody paid, and has nothing yet."""
+    log.error("payment_mismatched", alarm=True, payment=payment.public_id, reason=mismatch)
+    reason = f"Payment {payment.public_id}: {mismatch}"
+    raise_flag(customer_id=payment.customer_id, cause=f"payment:{payment.public_id}", reason=reason, freezes=False)
+    raise_finding(
+        kind=MISMATCHED,
+        severity=Severity.CRITICAL,
+        subject=payment.public_id,
+        detail=mismatch,
+        customer=payment.customer,
+        payment=payment,
+        stripe_id=payment.checkout_session_id or payment.payment_intent_id or "",
+        ours={"amount_minor": payment.amount_minor, "currency": payment.currency},
+        theirs={
+            "amount_minor": payment.paid_amount_minor,
+            "subtotal_minor": payment.paid_subtotal_minor,
+            "currency": payment.paid_currency,
+        },
+        suggested_repair="Grant what was offered, or refund what was paid.",
+        occurred_at=payment.paid_at,
     )
 
 
-def _posted_so_far(payment: Payment) -> Decimal:
-    keys = [_entry_key(payment=payment, number=number) for number in range(1, payment.posting_count + 1)]
-    if not keys:
-        return ZERO
-    entries = LedgerEntry.objects.filter(customer_id=payment.customer_id, idempotency_key__in=keys)
-    return entries.aggregate(posted=Sum("amount"))["posted"] or ZERO
+def _is_all_given_back(payment: Payment) -> bool:
+    return bool(payment.paid_amount_minor) and payment.given_back_minor >= (payment.paid_amount_minor or 0)
 
 
-def _entry_key(*, payment: Payment, number: int) -> str:
-    return f"payment:{payment.pk}:{number}"
-
-
-def _expiry_of(payment: Payment) -> datetime | None:
-    if payment.lifetime_days is None or payment.paid_at is None:
-        return None
-    return payment.paid_at + timedelta(days=payment.lifetime_days)
+def _converge(payment: Payment, *, changes: Sequence[MoneyChange], told_at: datetime) -> None:
+    """From merged facts to entries: the same for every cause of a change."""
+    paid_minor = payment.paid_amount_minor if payment.paid_at else None
+    payment.given_back_minor = min(paid_minor or 0, payment.refunded_minor + payment.withdrawn_minor)
+    _judge(payment)
+    first_posting, granted = payment.posting_count + 1, terms_of(payment).granted
+    if is_granted(terms=terms_of(payment), collected=collected_of(payment), is_accepted=bool(payment.accepted_at)):
+        post_purchase(payment, granted=granted)
+    if payment.posting_count:
+        post_difference(payment, granted=granted, changes=changes)
+    moved_at = max((change.occurred_at for change in changes), default=payment.paid_at or told_at)
+    record_movement(payment, first_posting=first_posting, occurred_at=moved_at)
 
 
 def _earlier(known: datetime | None, told: datetime | None) -> datetime | None:

@@ -31,6 +31,31 @@ def replace_stripe_customer(*, customer: BillingCustomer, missing_id: str, gatew
     return _make(customer=customer, instead_of=missing_id, gateway=gateway)
 
 
+def forget_stripe_customer(*, stripe_customer_id: str) -> bool:
+    """Mark a customer's id at Stripe as gone; says whether it was the one in use.
+
+    Credits stay, and the next purchase makes a new customer at Stripe. Call inside `transaction.atomic()`.
+    """
+    customer = BillingCustomer.objects.filter(stripe_customer_id=stripe_customer_id).first()
+    if customer is None:
+        return False
+    lock_accounts(customer_ids=[customer.pk])
+    customer = BillingCustomer.objects.select_for_update().get(pk=customer.pk)
+    if customer.stripe_customer_id != stripe_customer_id:
+        return False
+    _retire(customer)
+    customer.stripe_customer_id = None
+    customer.save(update_fields=["stripe_customer_id", "former_stripe_customer_ids"])
+    log.warning("stripe_customer_gone", customer=customer.public_id, missing=stripe_customer_id)
+    return True
+
+
+def _retire(customer: BillingCustomer) -> None:
+    """Remember the id: events of its payments still name it."""
+    if customer.stripe_customer_id and customer.stripe_customer_id not in customer.former_stripe_customer_ids:
+        customer.former_stripe_customer_ids = [*customer.former_stripe_customer_ids, customer.stripe_customer_id]
+
+
 def _make(*, customer: BillingCustomer, instead_of: str | None, gateway: StripeGateway) -> str:
     email = customer.user.email if customer.user else ""
     made = gateway.create_customer(
@@ -42,8 +67,9 @@ def _make(*, customer: BillingCustomer, instead_of: str | None, gateway: StripeG
         lock_accounts(customer_ids=[customer.pk])
         stored = BillingCustomer.objects.get(pk=customer.pk)
         if stored.stripe_customer_id in (None, instead_of):
+            _retire(stored)
             stored.stripe_customer_id = made.id
-            stored.save(update_fields=["stripe_customer_id"])
+            stored.save(update_fields=["stripe_customer_id", "former_stripe_customer_ids"])
     return str(stored.stripe_customer_id)
 
 

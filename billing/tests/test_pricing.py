@@ -4,7 +4,15 @@ from decimal import Decimal
 
 import pytest
 
-from billing.pricing import Collected, Terms, find_mismatch, target_credits
+from billing.pricing import (
+    Collected,
+    Terms,
+    credits_kept,
+    credits_taken,
+    find_mismatch,
+    is_granted,
+    withdrawn_by_dispute,
+)
 
 TERMS = Terms(credits=Decimal(10_000), bonus_credits=Decimal(500), amount_minor=1000, currency="usd")
 
@@ -23,9 +31,9 @@ def collected(amount_minor: int, subtotal_minor: int | None, currency: str = "us
         collected(0, 1000),  # a code of a hundred percent
     ],
 )
-def test_what_was_offered_and_collected_is_worth_pack_and_bonus(told: Collected) -> None:
+def test_what_was_offered_and_collected_is_granted(told: Collected) -> None:
     assert find_mismatch(terms=TERMS, collected=told) == ""
-    assert target_credits(terms=TERMS, collected=told) == Decimal(10_500)
+    assert is_granted(terms=TERMS, collected=told, is_accepted=False)
 
 
 @pytest.mark.parametrize(
@@ -41,8 +49,75 @@ def test_what_was_offered_and_collected_is_worth_pack_and_bonus(told: Collected)
 )
 def test_anything_else_is_worth_nothing_and_says_why(told: Collected, reason: str) -> None:
     assert find_mismatch(terms=TERMS, collected=told) == reason
-    assert target_credits(terms=TERMS, collected=told) == 0
+    assert not is_granted(terms=TERMS, collected=told, is_accepted=False)
+    assert is_granted(terms=TERMS, collected=told, is_accepted=True)
 
 
-def test_nothing_collected_is_worth_nothing() -> None:
-    assert target_credits(terms=TERMS, collected=None) == 0
+def test_nothing_collected_is_granted_by_nobody() -> None:
+    assert not is_granted(terms=TERMS, collected=None, is_accepted=True)
+
+
+def test_parts_refunded_add_up_to_exactly_the_whole() -> None:
+    kept, back = [], 0
+    for part in (32, 9, 8, 3, 6, 3):
+        back += part
+        kept.append(str(credits_kept(granted=Decimal(1000), paid_minor=61, given_back_minor=back)))
+
+    assert kept == ["475.409836", "327.868852", "196.721311", "147.540983", "49.180327", "0.000000"]
+
+
+@pytest.mark.parametrize(
+    ("paid_minor", "given_back_minor", "kept"),
+    [
+        (1000, 0, "1000"),
+        (1000, 300, "700"),
+        (1000, 1000, "0"),
+        (1000, 1400, "0"),  # a refund and a dispute of the same money
+        (1190, 1190, "0"),  # tax and all
+        (500, 250, "500"),  # half of what a discount left
+        (0, 0, "1000"),  # a code made it free: nothing was paid that could go back
+    ],
+)
+def test_credits_are_kept_in_proportion_to_what_was_paid(paid_minor: int, given_back_minor: int, kept: str) -> None:
+    found = credits_kept(granted=Decimal(1000), paid_minor=paid_minor, given_back_minor=given_back_minor)
+
+    assert found == Decimal(kept)
+
+
+@pytest.mark.parametrize(
+    ("kept", "consumed", "expired", "taken"),
+    [
+        (1000, 0, 0, 0),
+        (0, 0, 0, 1000),
+        (0, 200, 0, 1000),  # what was used becomes a debt
+        (0, 200, 800, 200),  # what expired counts as taken
+        (600, 200, 800, 0),  # last: four hundred are covered by what expired
+        (600, 200, 300, 400),  # five hundred remain, so nothing that expired is needed
+        (0, 1000, 0, 1000),
+        (400, 0, 1000, 0),
+    ],
+)
+def test_what_expired_counts_as_taken_last(kept: int, consumed: int, expired: int, taken: int) -> None:
+    found = credits_taken(
+        granted=Decimal(1000), kept=Decimal(kept), consumed=Decimal(consumed), expired=Decimal(expired)
+    )
+
+    assert found == taken
+
+
+@pytest.mark.parametrize(
+    ("movements", "withdrawn"),
+    [
+        ([], 0),
+        ([-1000], 1000),
+        ([-1000, 1000], 0),
+        ([-1000, 1000, -1000], 1000),
+        ([-1000, 400], 600),
+        ([-920], 1000),  # in the currency of Stripe's balance
+        ([-920, 460], 500),
+        ([-1000, 1200], 0),  # more came back than went
+        ([500], 0),
+    ],
+)
+def test_a_dispute_holds_what_its_balance_transactions_say(movements: list[int], withdrawn: int) -> None:
+    assert withdrawn_by_dispute(amount_minor=1000, movements=movements) == withdrawn

@@ -1,8 +1,13 @@
 """Which handler reads which event. A type that is not here is stored and done."""
 
 from billing.webhooks.effects import Handler
+from billing.webhooks.handlers.charge import handle_charge_refunded
 from billing.webhooks.handlers.checkout_session import handle_checkout_session
+from billing.webhooks.handlers.customer import handle_customer_deleted
+from billing.webhooks.handlers.dispute import handle_dispute
+from billing.webhooks.handlers.fraud_warning import handle_fraud_warning
 from billing.webhooks.handlers.payment_intent import handle_payment_intent
+from billing.webhooks.handlers.refund import handle_refund
 
 HANDLERS: dict[str, Handler] = {
     "checkout.session.completed": handle_checkout_session,
@@ -11,4 +16,16 @@ HANDLERS: dict[str, Handler] = {
     "checkout.session.expired": handle_checkout_session,
     "payment_intent.succeeded": handle_payment_intent,
     "payment_intent.payment_failed": handle_payment_intent,
+    "charge.refunded": handle_charge_refunded,
+    "refund.created": handle_refund,
+    "refund.updated": handle_refund,
+    "refund.failed": handle_refund,
+    "charge.refund.updated": handle_refund,  # the older name, still sent too
+    "charge.dispute.created": handle_dispute,
+    "charge.dispute.updated": handle_dispute,
+    "charge.dispute.funds_withdrawn": handle_dispute,
+    "charge.dispute.funds_reinstated": handle_dispute,
+    "charge.dispute.closed": handle_dispute,
+    "radar.early_fraud_warning.created": handle_fraud_warning,
+    "customer.deleted": handle_customer_deleted,
 }

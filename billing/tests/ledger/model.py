@@ -27,6 +27,7 @@ class Line:
     balance_after: int
     payment: int | None = None
     slots: list[Lot | None] = field(default_factory=list)
+    forgiven: int = 0
 
 
 @dataclass
@@ -139,6 +140,17 @@ class ModelLedger:
         self._line("write_off", size, None)
         for line, _ in self.debt_slots[:size]:
             line.slots.remove(None)
+            line.forgiven += 1
+
+    def take_back_write_off(self, *, now: int, size: int, payment: int) -> None:
+        self.expire(now)
+        self._take(now, "write_off", size, usable=lambda lot: not self._has_lapsed(lot, now), payment=payment)
+
+    def forgiven(self, payment: int) -> int:
+        """What was written off of a payment's claw-backs and does not stand again."""
+        lines = [line for line in self.lines if line.payment == payment]
+        stands_again = -sum(line.amount for line in lines if line.kind == "write_off" and line.amount < 0)
+        return sum(line.forgiven for line in lines) - stands_again
 
     def expire(self, now: int) -> None:
         """Earliest lapse first; of what has lapsed, the open holds placed before it keep their sum."""

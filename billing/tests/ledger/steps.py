@@ -19,7 +19,7 @@ from billing.models import (
 )
 from billing.services.holds import place_hold
 from billing.services.posting import post
-from billing.tests.ledger.factories import make_payment
+from billing.tests.ledger.factories import follow_with_money, make_payment
 
 Amount = Decimal | int | str
 _numbers = itertools.count(1)
@@ -66,7 +66,14 @@ def post_of_payment(payment: Payment, kind: EntryKind, amount: Amount, **fields:
     payment.posting_count += 1
     payment.save(update_fields=["posting_count"])
     key = f"payment:{payment.pk}:{payment.posting_count}"
-    return post_one(payment.customer, kind, amount, key=key, payment_id=payment.pk, **fields)
+    entry = post_one(payment.customer, kind, amount, key=key, payment_id=payment.pk, **fields)
+    follow_with_money(payment)
+    return entry
+
+
+def take_back_write_off(payment: Payment, credits: Amount) -> LedgerEntry:
+    """The debt that was written off stands again."""
+    return post_one(payment.customer, EntryKind.WRITE_OFF, -Decimal(credits), payment_id=payment.pk)
 
 
 def balance_of(customer: BillingCustomer) -> CreditBalance:

@@ -8,8 +8,9 @@ from datetime import timedelta
 from django.db import connection
 from django.utils import timezone
 
+from accounts.models import User
 from billing.kinds import EntryKind
-from billing.models import BillingCustomer, CreditHold, LedgerEntry, Payment
+from billing.models import Adjustment, BillingCustomer, CreditHold, LedgerEntry, Payment
 from billing.services.holds import place_hold, settle_hold
 from billing.tests.ledger.factories import make_customer
 from billing.tests.ledger.steps import buy, claw_back, give, post_one, reinstate, use
@@ -46,8 +47,25 @@ def make_books() -> Books:
     settled = place_hold(customer_id=customer.pk, amount=2, key="api:settled")
     settle_hold(hold=settled.public_id, amount=1)
     still_open = place_hold(customer_id=customer.pk, amount=3, key="api:open")
-    debt = post_one(customer, EntryKind.ADJUSTMENT, -40, description="Mistake", may_leave_debt=True)
+    debt = _take_by_adjustment(customer, 40)
     return Books(customer, other, payment, used, correction, free, debt, still_open, settled)
+
+
+def _take_by_adjustment(customer: BillingCustomer, credits: int) -> LedgerEntry:
+    """A debit of staff, with the row that says who wanted it."""
+    adjustment = Adjustment(customer=customer, amount=-credits, reason_code="correction", note="Mistake", form_key="x")
+    entry = post_one(
+        customer,
+        EntryKind.ADJUSTMENT,
+        -credits,
+        key=f"staff:{adjustment.public_id}",
+        description="Mistake",
+        may_leave_debt=True,
+    )
+    adjustment.requested_by = User.objects.create(email="staff@example.com")
+    adjustment.requested_at, adjustment.needs_approval, adjustment.entry = timezone.now(), False, entry
+    adjustment.save()
+    return entry
 
 
 @contextmanager
@@ -193,8 +211,38 @@ def _forget_that_a_payment_was_paid(books: Books) -> LedgerEntry:
     return LedgerEntry.objects.get(customer=books.customer, kind=EntryKind.REFUND_REVERSAL)
 
 
-def _forget_the_entries_of_a_payment(books: Books) -> None:
-    run("UPDATE billing_payment SET posting_count = 0 WHERE id = %s", books.payment.pk)
+def _undo_what_was_granted(books: Books) -> None:
+    run("UPDATE billing_payment SET posting_count = 0, given_back_minor = 0 WHERE id = %s", books.payment.pk)
+
+
+def _forget_what_was_refunded(books: Books) -> None:
+    run(
+        "UPDATE billing_payment SET refunded_minor = refunded_minor - 1000000, "
+        "given_back_minor = given_back_minor - 1000000 WHERE id = %s",
+        books.payment.pk,
+    )
+
+
+def _let_a_refund_die(books: Books) -> None:
+    run("UPDATE billing_paymentrefund SET is_dead = true, dead_at = now() WHERE payment_id = %s", books.payment.pk)
+
+
+def _count_a_movement_too_many(books: Books) -> None:
+    run("UPDATE billing_payment SET movement_count = movement_count + 1 WHERE id = %s", books.payment.pk)
+
+
+def _take_back_a_write_off_that_was_none(books: Books) -> LedgerEntry:
+    run("UPDATE billing_ledgerentry SET payment_id = %s WHERE id = %s", books.payment.pk, books.used.pk)
+    return set_entry(books.used, "kind = 'write_off'")
+
+
+def _change_an_adjustment(books: Books) -> LedgerEntry:
+    run("UPDATE billing_adjustment SET amount = amount - 1 WHERE entry_id = %s", books.debt.pk)
+    return books.debt
+
+
+def _freeze_without_a_flag(books: Books) -> None:
+    set_balance(books, "frozen_at = now()")
 
 
 TAMPERINGS: dict[str, Tampering] = {
@@ -219,7 +267,13 @@ TAMPERINGS: dict[str, Tampering] = {
     "settled_holds_were_charged_once": _change_a_settled_amount,
     "hold_entries_have_their_key": _change_the_key_of_a_settlement,
     "payments_are_within_bounds": _forget_that_a_payment_was_paid,
-    "paid_payments_are_granted": _forget_the_entries_of_a_payment,
+    "paid_payments_are_granted": _undo_what_was_granted,
+    "payments_keep_what_is_still_paid_for": _forget_what_was_refunded,
+    "given_back_is_what_refunds_and_disputes_say": _let_a_refund_die,
+    "money_movements_end_at_the_payment": _count_a_movement_too_many,
+    "write_offs_taken_back_were_made": _take_back_a_write_off_that_was_none,
+    "adjustments_have_their_entry": _change_an_adjustment,
+    "frozen_while_a_flag_freezes": _freeze_without_a_flag,
 }
 
 

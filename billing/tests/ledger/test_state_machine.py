@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from billing.errors import BatchRefused, BillingError, HoldEnded, IdempotencyConflict
-from billing.kinds import EntryKind
+from billing.kinds import UNDONE_BY_MONEY, EntryKind
 from billing.ledger.posting import BatchMode
 from billing.ledger.shapes import Posting
 from billing.ledger.verification import verify_ledger
@@ -25,7 +25,7 @@ from billing.services.customers import freeze_customer, unfreeze_customer
 from billing.services.expiry import expire_lapsed_credits
 from billing.services.holds import expire_stale_holds, place_hold, release_hold, settle_hold
 from billing.services.posting import post, post_many
-from billing.tests.ledger.factories import make_customer, make_payment
+from billing.tests.ledger.factories import follow_with_money, make_customer, make_payment
 from billing.tests.ledger.model import BOUGHT, FREE, PLAN, HeldCredits, ModelLedger, Refused
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -163,7 +163,7 @@ class LedgerMachine(RuleBasedStateMachine):
         lines = [
             line
             for line in reversed(self.model.lines)
-            if line.kind in ("refund", "dispute") and line.payment == payment.pk
+            if line.kind in UNDONE_BY_MONEY and line.payment == payment.pk and line.amount < 0
         ]
         self.model.give_back(
             now=self.hour, kind="refund_reversal", size=size, lines=lines, payment=payment.pk, until=until
@@ -187,6 +187,15 @@ class LedgerMachine(RuleBasedStateMachine):
         size = min(size, -self.model.posted)
         self._post(EntryKind.WRITE_OFF, size)
         self.model.write_off(now=self.hour, size=size)
+
+    @precondition(lambda self: any(self.model.forgiven(payment.pk) for payment in self.payments))
+    @rule(pick=st.integers(0, 100), size=SIZES)
+    def take_back_a_write_off(self, pick: int, size: int) -> None:
+        candidates = [payment for payment in self.payments if self.model.forgiven(payment.pk)]
+        payment = candidates[pick % len(candidates)]
+        size = min(size, self.model.forgiven(payment.pk))
+        self._post(EntryKind.WRITE_OFF, -size, payment_id=payment.pk)
+        self.model.take_back_write_off(now=self.hour, size=size, payment=payment.pk)
 
     @rule(size=SIZES)
     def place(self, size: int) -> None:
@@ -300,25 +309,27 @@ class LedgerMachine(RuleBasedStateMachine):
             amount=Decimal(amount),
             key=key,
             description="test",
-            payment_id=payment.pk if payment else None,
+            **({"payment_id": payment.pk} if payment else {}),
             **fields,
         )
 
-    def _post(self, kind: EntryKind, amount: int, **fields: Any) -> None:
-        posting = self._posting(kind, amount, **fields)
+    def _post(self, kind: EntryKind, amount: int, *, payment: Payment | None = None, **fields: Any) -> None:
+        posting = self._posting(kind, amount, payment=payment, **fields)
         post(posting=posting)
         self.made.append(posting)
+        if payment is not None:
+            follow_with_money(payment)
 
     def _pick_hold(self, pick: int) -> tuple[CreditHold, HeldCredits]:
         index = pick % len(self.real_holds)
         return self.real_holds[index], self.model.holds[index]
 
     def _returnable(self, payment: int) -> int:
-        """Slots that claw-backs of a payment still have: what was written off is gone from them."""
+        """Slots that claw-backs of a payment still have: what was written off is gone until that is taken back."""
         slots = sum(
             len(line.slots)
             for line in self.model.lines
-            if line.kind in ("refund", "dispute") and line.payment == payment
+            if line.kind in UNDONE_BY_MONEY and line.payment == payment and line.amount < 0
         )
         return min(slots, self.taken_back[payment])
 

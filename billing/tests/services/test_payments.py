@@ -32,6 +32,7 @@ def converge(*facts: PaymentFacts) -> Convergence:
 def facts_of(payment: Payment, *, amount_minor: int, subtotal_minor: int | None, currency: str = "usd") -> PaymentFacts:
     return PaymentFacts(
         livemode=False,
+        told_at=NOON,
         payment_reference=payment.public_id,
         checkout_session_id=payment.checkout_session_id or "",
         collected=Collected(amount_minor=amount_minor, currency=currency, subtotal_minor=subtotal_minor),
@@ -41,7 +42,9 @@ def facts_of(payment: Payment, *, amount_minor: int, subtotal_minor: int | None,
 
 
 def test_facts_about_no_payment_of_ours_are_unknown() -> None:
-    facts = PaymentFacts(livemode=False, payment_reference="pay_unknown", checkout_session_id="cs_unknown")
+    facts = PaymentFacts(
+        livemode=False, told_at=NOON, payment_reference="pay_unknown", checkout_session_id="cs_unknown"
+    )
 
     assert converge(facts) is Convergence.UNKNOWN
 
@@ -99,7 +102,7 @@ def test_word_of_the_session_counts_whichever_comes_first(payment: Payment) -> N
 
 def test_nothing_takes_paid_back(payment: Payment) -> None:
     converge(facts_of(payment, amount_minor=1000, subtotal_minor=1000))
-    plain = PaymentFacts(livemode=False, payment_reference=payment.public_id, stripe_customer_id="")
+    plain = PaymentFacts(livemode=False, told_at=NOON, payment_reference=payment.public_id, stripe_customer_id="")
     plain = replace(plain, checkout_session_id=payment.checkout_session_id or "")
 
     converge(replace(plain, expired_at=NOON))

@@ -1,0 +1,179 @@
+"""Posts the difference between what the ledger holds for a payment and what it should hold.
+
+The target is a function of the payment's sums (`billing.pricing`); an entry's kind only names what changed last.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.db.models import F, Sum
+from django.utils import timezone
+
+from billing.kinds import CLAW_BACKS, AllocationKind, EntryKind
+from billing.ledger.posting import expire_lapsed_credits_of, post_entries
+from billing.ledger.shapes import Posting
+from billing.models import GrantAllocation, LedgerEntry, MoneyMovement, Payment
+from billing.money import ZERO
+from billing.pricing import credits_kept, credits_taken
+from billing.services.payment_money_back import MoneyChange
+
+_PURCHASED = frozenset({EntryKind.PURCHASE, EntryKind.AUTO_TOP_UP})
+_REVERSALS = {EntryKind.REFUND: EntryKind.REFUND_REVERSAL, EntryKind.DISPUTE: EntryKind.DISPUTE_REVERSAL}
+
+
+def post_purchase(payment: Payment, *, granted: Decimal) -> None:
+    """Post all that was bought, once, as one entry and one grant; what has gone back is taken by entries of its own."""
+    if payment.posting_count == 0:
+        _post(
+            payment,
+            kind=EntryKind.PURCHASE,
+            amount=granted,
+            occurred_at=payment.paid_at,
+            cost_minor=payment.paid_amount_minor or 0,
+            currency=payment.paid_currency,
+            expires_at=_expiry_of(payment),
+        )
+
+
+def post_difference(payment: Payment, *, granted: Decimal, changes: Sequence[MoneyChange]) -> None:
+    """Take credits back, or give them back, until the ledger holds what is still paid for."""
+    entries = LedgerEntry.objects.filter(customer_id=payment.customer_id, idempotency_key__in=_keys(payment))
+    taken_so_far = granted - (entries.aggregate(posted=Sum("amount"))["posted"] or ZERO)
+    if not taken_so_far and not payment.given_back_minor:
+        return
+    expire_lapsed_credits_of(customer_id=payment.customer_id)
+    consumed, expired = _drawn_on_own_grant(payment)
+    kept = credits_kept(
+        granted=granted, paid_minor=payment.paid_amount_minor or 0, given_back_minor=payment.given_back_minor
+    )
+    taken = credits_taken(granted=granted, kept=kept, consumed=consumed, expired=expired)
+    difference = taken - taken_so_far
+    if difference > 0:
+        kind, occurred_at, _ = _name(payment, changes, out=True)
+        _post(payment, kind=kind, amount=-difference, occurred_at=occurred_at)
+    elif difference < 0:
+        kind, occurred_at, away = _name(payment, changes, out=False)
+        _reopen_written_off(payment, needed=-difference)
+        until = occurred_at + away if occurred_at else None
+        _post(payment, kind=_REVERSALS[kind], amount=-difference, occurred_at=occurred_at, return_until=until)
+
+
+def record_movement(payment: Payment, *, first_posting: int, occurred_at: datetime) -> None:
+    """Append what was collected and given back so far, if any of it changed; with the first entry posted for it."""
+    last = MoneyMovement.objects.filter(payment=payment, number=payment.movement_count).first()
+    sums = (payment.paid_amount_minor or 0, payment.paid_tax_minor or 0, payment.given_back_minor)
+    before = (last.collected_minor, last.tax_minor, last.given_back_minor) if last else (0, 0, 0)
+    if sums == before:
+        return
+    payment.movement_count += 1
+    key = _key(payment, number=first_posting)
+    MoneyMovement.objects.create(
+        payment=payment,
+        number=payment.movement_count,
+        collected_minor=sums[0],
+        tax_minor=sums[1],
+        given_back_minor=sums[2],
+        currency=payment.paid_currency,
+        entry=LedgerEntry.objects.filter(customer_id=payment.customer_id, idempotency_key=key).first(),
+        occurred_at=occurred_at,
+        created_at=timezone.now(),
+    )
+
+
+def _post(
+    payment: Payment,
+    *,
+    kind: EntryKind,
+    amount: Decimal,
+    occurred_at: datetime | None,
+    cost_minor: int = 0,
+    currency: str = "",
+    expires_at: datetime | None = None,
+    return_until: datetime | None = None,
+) -> None:
+    """`posting_count` numbers a payment's entries, under the lock on the balance."""
+    payment.posting_count += 1
+    post_entries(
+        postings=[
+            Posting(
+                customer_id=payment.customer_id,
+                kind=kind,
+                amount=amount,
+                key=_key(payment, number=payment.posting_count),
+                description=payment.description,
+                occurred_at=occurred_at,
+                payment_id=payment.pk,
+                cost_minor=cost_minor,
+                currency=currency,
+                expires_at=expires_at,
+                return_until=return_until,
+            )
+        ]
+    )
+
+
+def _reopen_written_off(payment: Payment, *, needed: Decimal) -> None:
+    """Where staff gave up the debt that a claw-back left, and its money comes back after all, the debt stands again.
+
+    Else the customer would keep both: what was forgiven, and what comes back.
+    """
+    entries = list(LedgerEntry.objects.filter(payment=payment).exclude(kind=EntryKind.EXPIRY))
+    taken = -sum((entry.amount for entry in entries if entry.kind not in (_PURCHASED | {EntryKind.WRITE_OFF})), ZERO)
+    reopened = -sum((entry.amount for entry in entries if entry.kind == EntryKind.WRITE_OFF), ZERO)
+    given_up = GrantAllocation.objects.filter(entry__in=entries, kind=AllocationKind.WRITE_OFF)
+    forgiven = -(given_up.aggregate(total=Sum("amount"))["total"] or ZERO)
+    shortfall = needed - (taken - forgiven + reopened)
+    if shortfall <= 0:
+        return
+    post_entries(
+        postings=[
+            Posting(
+                customer_id=payment.customer_id,
+                kind=EntryKind.WRITE_OFF,
+                amount=-shortfall,
+                key=f"write_off:{payment.pk}:{payment.posting_count + 1}",
+                description="The debt that was written off stands again: its money came back.",
+                payment_id=payment.pk,
+            )
+        ]
+    )
+
+
+def _name(
+    payment: Payment, changes: Sequence[MoneyChange], *, out: bool
+) -> tuple[EntryKind, datetime | None, timedelta]:
+    """What to call the entry (as money that goes out), when it happened, and how long the money was away."""
+    fitting = [change for change in changes if (change.amount_minor > 0) is out]
+    if fitting:
+        latest = max(fitting, key=lambda change: change.occurred_at)
+        by_refund = latest.kind in (EntryKind.REFUND, EntryKind.REFUND_REVERSAL)
+        kind = EntryKind.REFUND if by_refund else EntryKind.DISPUTE
+        return kind, latest.occurred_at, max(change.away for change in fitting)
+    kind = EntryKind.REFUND if payment.refunded_minor or not payment.withdrawn_minor else EntryKind.DISPUTE
+    return kind, None, timedelta(0)
+
+
+def _drawn_on_own_grant(payment: Payment) -> tuple[Decimal, Decimal]:
+    """What was drawn on the payment's own grant: by anything but its own claw-backs and expiry, and by expiry."""
+    entries = LedgerEntry.objects.filter(payment=payment)
+    expired = -(entries.filter(kind=EntryKind.EXPIRY).aggregate(total=Sum("amount"))["total"] or ZERO)
+    by_claw_backs = GrantAllocation.objects.filter(
+        entry__in=entries.filter(kind__in=CLAW_BACKS), grant__payment=payment
+    ).aggregate(total=Sum("amount"))["total"]
+    drawn = payment.grants.aggregate(total=Sum(F("amount") - F("remaining")))["total"] or ZERO
+    return drawn - expired - (by_claw_backs or ZERO), expired
+
+
+def _keys(payment: Payment) -> list[str]:
+    return [_key(payment, number=number) for number in range(1, payment.posting_count + 1)]
+
+
+def _key(payment: Payment, *, number: int) -> str:
+    return f"payment:{payment.pk}:{number}"
+
+
+def _expiry_of(payment: Payment) -> datetime | None:
+    if payment.lifetime_days is None or payment.paid_at is None:
+        return None
+    return payment.paid_at + timedelta(days=payment.lifetime_days)

@@ -1,0 +1,70 @@
+"""A payment as Stripe has it now: what reconciliation and staff converge by when webhooks did not come."""
+
+import structlog
+from django.db import transaction
+from django.utils import timezone
+
+from billing import conf
+from billing.errors import StripeObjectMissing
+from billing.gateway.client import StripeGateway
+from billing.gateway.facts import SessionFacts
+from billing.models import Payment
+from billing.services.payment_facts import (
+    PaymentFacts,
+    facts_of_dispute,
+    facts_of_intent,
+    facts_of_refunds,
+    facts_of_session,
+    with_subtotal_of,
+)
+from billing.services.payments import Convergence, converge_payment
+
+log = structlog.get_logger(__name__)
+
+
+def refresh_payment(*, payment: Payment, gateway: StripeGateway) -> Convergence:
+    """Read a payment from Stripe and converge it: the very path of its webhooks. Nothing is edited.
+
+    Raises:
+        StripeUnavailable, StripeRefused: it could not be read; nothing has changed.
+    """
+    facts = read_payment_facts(payment=payment, gateway=gateway)
+    if not facts:
+        return Convergence.UNKNOWN
+    with transaction.atomic(durable=True):
+        return converge_payment(facts=facts)
+
+
+def read_payment_facts(*, payment: Payment, gateway: StripeGateway) -> list[PaymentFacts]:
+    """Facts of a payment's session, intent, refunds and disputes as they are now; no database transaction is open."""
+    read_at = timezone.now()
+    session = _read_session(payment=payment, gateway=gateway)
+    intent_id = (session.payment_intent_id if session else "") or payment.payment_intent_id or ""
+    if not intent_id:
+        return [facts_of_session(session=session, occurred_at=session.created_at or read_at)] if session else []
+    intent = gateway.retrieve_payment_intent(payment_intent_id=intent_id)
+    charged_at = intent.charged_at or read_at  # credits with a lifetime live from the payment, not from the reading
+    of_intent = facts_of_intent(intent=intent, occurred_at=charged_at, source=f"read:{intent.id}")
+    facts = [of_intent]
+    if session is not None:
+        facts = [
+            with_subtotal_of(session=session, facts=of_intent),
+            facts_of_session(session=session, occurred_at=charged_at),
+        ]
+    if refunds := list(gateway.list_refunds_of(payment_intent_id=intent_id)):
+        facts.append(facts_of_refunds(refunds=refunds, livemode=conf.is_live(), occurred_at=read_at))
+    facts += [
+        facts_of_dispute(dispute=dispute, read_at=read_at)
+        for dispute in gateway.list_disputes_of(payment_intent_id=intent_id)
+    ]
+    return facts
+
+
+def _read_session(*, payment: Payment, gateway: StripeGateway) -> SessionFacts | None:
+    if not payment.checkout_session_id:
+        return None
+    try:
+        return gateway.retrieve_session(session_id=payment.checkout_session_id)
+    except StripeObjectMissing:
+        log.warning("stripe_session_missing", payment=payment.public_id)
+        return None
