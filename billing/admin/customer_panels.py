@@ -2,44 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Model
+from django.db.models import Count, Min, Sum
+from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.formats import date_format
 
-from billing.admin.base import NOTHING, link, link_to, list_address, page_address, show_credits, show_money
-from billing.models import BillingCustomer, CreditGrant, CreditHold, LedgerEntry, Payment, PaymentState
+from billing.admin.base import NOTHING, show_credits, show_money
+from billing.admin.customer_money_panels import build_money_panels
+from billing.admin.customer_staff_panels import build_staff_panels
+from billing.admin.panels import NEWEST, Figure, Panel, link_to_page, make_panel, when
+from billing.models import BillingCustomer, CreditGrant, CreditHold, LedgerEntry
 from billing.selectors.balances import Balance, read_balance, read_category_balances
 from billing.selectors.entries import page_of_entries
 
-_ROWS = 8
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
-    """One number with its name."""
-
-    label: str
-    value: str
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Panel:
-    """The newest rows of one list, and where all of them are."""
-
-    title: str
-    address: str
-    table: dict[str, Any]
-
-
-def build_panels(*, customer: BillingCustomer) -> dict[str, Any]:
-    """Figures and panels for the template; each list costs one query however long it is."""
+def build_panels(*, customer: BillingCustomer, request: HttpRequest) -> dict[str, Any]:
+    """Figures and the panels that this member of staff may see; each list costs one query however long it is."""
     now = timezone.now()
     balance = read_balance(customer_id=customer.pk, now=now)
     categories = read_category_balances(customer_id=customer.pk, now=now)
+    panels = [
+        _entries(customer),
+        _kinds(customer),
+        _grants(customer),
+        _holds(customer),
+        *build_money_panels(customer=customer),
+        *build_staff_panels(customer=customer, may_lift=request.user.has_perm("billing.freeze_customer")),
+    ]
     return {
         "balance": balance,
         "figures": _figures(balance) if balance else [],
@@ -47,11 +37,11 @@ def build_panels(*, customer: BillingCustomer) -> dict[str, Any]:
             Figure(
                 label=f"{category.category} credits",
                 value=show_credits(category.remaining),
-                note=f"next expiry {_when(category.next_expiry_at)}" if category.next_expiry_at else "",
+                note=f"next expiry {when(category.next_expiry_at)}" if category.next_expiry_at else "",
             )
             for category in categories
         ],
-        "panels": [_entries(customer), _grants(customer), _holds(customer), _payments(customer)],
+        "panels": [panel for panel in panels if request.user.has_perm(panel.permission)],
     }
 
 
@@ -65,16 +55,15 @@ def _figures(balance: Balance) -> list[Figure]:
     ]
 
 
-def _panel(title: str, model: type[Model], customer: BillingCustomer, headers: list[str], rows: list[Any]) -> Panel:
-    address = list_address(model, {"customer__id__exact": customer.pk})
-    return Panel(title=title, address=address, table={"headers": headers, "rows": rows})
+def _of(customer: BillingCustomer) -> dict[str, object]:
+    return {"customer__id__exact": customer.pk}
 
 
 def _entries(customer: BillingCustomer) -> Panel:
-    page = page_of_entries(customer_id=customer.pk, limit=_ROWS)
+    page = page_of_entries(customer_id=customer.pk, limit=NEWEST)
     rows = [
         [
-            link(page_address(entry), _when(entry.occurred_at)),
+            link_to_page(entry, when(entry.occurred_at)),
             entry.get_kind_display(),
             show_credits(entry.amount, signed=True),
             show_credits(entry.balance_after),
@@ -82,58 +71,78 @@ def _entries(customer: BillingCustomer) -> Panel:
         ]
         for entry in page.entries
     ]
-    return _panel(
-        "Latest entries", LedgerEntry, customer, ["Happened", "Kind", "Amount", "Balance", "Description"], rows
+    return make_panel(
+        title="Latest entries",
+        model=LedgerEntry,
+        headers=["Happened", "Kind", "Amount", "Balance", "Description"],
+        rows=rows,
+        empty="Credits have neither come in nor gone out.",
+        filters=_of(customer),
+    )
+
+
+def _kinds(customer: BillingCustomer) -> Panel:
+    """What remains by how it came in; what has lapsed is left out."""
+    grants = CreditGrant.objects.filter(customer=customer, is_open=True).exclude(expires_at__lte=timezone.now())
+    sums = grants.values("kind").annotate(left=Sum("remaining"), number=Count("pk"), next=Min("expires_at"))
+    labels = dict(CreditGrant._meta.get_field("kind").flatchoices)
+    rows = [
+        [
+            labels[each["kind"]],
+            show_credits(each["left"]),
+            each["number"],
+            when(each["next"]) if each["next"] else "never",
+        ]
+        for each in sums.order_by("kind")
+    ]
+    return make_panel(
+        title="Balance by kind of grant",
+        model=CreditGrant,
+        headers=["Came in as", "Remaining", "Grants", "Next expiry"],
+        rows=rows,
+        empty="Nothing is left of any grant.",
     )
 
 
 def _grants(customer: BillingCustomer) -> Panel:
-    grants = CreditGrant.objects.filter(customer=customer, is_open=True).order_by("priority", "expires_at", "pk")[
-        :_ROWS
-    ]
+    grants = CreditGrant.objects.filter(customer=customer, is_open=True).order_by("priority", "expires_at", "pk")
     rows = [
         [
-            link(page_address(grant), _when(grant.created_at)),
+            link_to_page(grant, when(grant.created_at)),
             grant.get_kind_display(),
             f"{show_credits(grant.remaining)} of {show_credits(grant.amount)}",
             show_money(grant.cost_minor or None, grant.currency),
-            _when(grant.expires_at) if grant.expires_at else "never",
+            when(grant.expires_at) if grant.expires_at else "never",
         ]
-        for grant in grants
+        for grant in grants[:NEWEST]
     ]
-    headers = ["Came in", "Kind", "Remaining", "Paid", "Expires"]
-    return _panel("Open grants, in the order they are spent", CreditGrant, customer, headers, rows)
+    return make_panel(
+        title="Open grants, in the order they are spent",
+        model=CreditGrant,
+        headers=["Came in", "Kind", "Remaining", "Paid", "Expires"],
+        rows=rows,
+        empty="No grant is open.",
+        filters=_of(customer),
+    )
 
 
 def _holds(customer: BillingCustomer) -> Panel:
-    holds = CreditHold.objects.filter(customer=customer).order_by("-pk")[:_ROWS]
+    holds = CreditHold.objects.filter(customer=customer).order_by("-pk")
     rows = [
         [
-            link(page_address(hold), _when(hold.placed_at)),
+            link_to_page(hold, when(hold.placed_at)),
             show_credits(hold.amount),
             hold.get_state_display(),
             show_credits(hold.settled_amount),
             hold.description or NOTHING,
         ]
-        for hold in holds
+        for hold in holds[:NEWEST]
     ]
-    headers = ["Placed", "Amount", "State", "Settled with", "Description"]
-    return _panel("Latest holds", CreditHold, customer, headers, rows)
-
-
-def _payments(customer: BillingCustomer) -> Panel:
-    payments = Payment.objects.filter(customer=customer).order_by("-pk")[:_ROWS]
-    rows = [
-        [
-            link_to(payment),
-            show_money(payment.amount_minor, payment.currency),
-            PaymentState(payment.state).label,
-            _when(payment.created_at),
-        ]
-        for payment in payments
-    ]
-    return _panel("Latest payments", Payment, customer, ["Payment", "Price", "State", "Started"], rows)
-
-
-def _when(moment: Any) -> str:
-    return date_format(timezone.localtime(moment), "j M Y, H:i")
+    return make_panel(
+        title="Latest holds",
+        model=CreditHold,
+        headers=["Placed", "Amount", "State", "Settled with", "Description"],
+        rows=rows,
+        empty="Nothing was ever set aside for work in progress.",
+        filters=_of(customer),
+    )

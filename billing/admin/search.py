@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from django.db.models import Q, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 
 from billing.kinds import CALLER_KEY_PREFIX
-from billing.models import BillingCustomer, Payment
+from billing.models import BillingCustomer, FraudWarning, Payment, PaymentDispute, PaymentRefund
 
 _AT_MOST = 200
 _PAYMENT_NAMES = (
@@ -24,19 +24,28 @@ _PAYMENT_NAMES = (
     "stripe_idempotency_key",
     "form_key",
 )
+_GIVEN_BACK_NAMES: tuple[tuple[type[Model], str], ...] = (
+    (PaymentRefund, "refund_id"),
+    (PaymentDispute, "dispute_id"),
+    (FraudWarning, "warning_id"),
+)
 
 
 def customer_ids_for(term: str) -> list[int]:
-    """Customers whose e-mail address contains the term, or whose id, ours or Stripe's, it is."""
+    """Customers whose e-mail address contains the term, or whose id, ours or Stripe's, it is or was."""
     named = Q(user__email__icontains=term) | Q(public_id=term) | Q(stripe_customer_id=term)
+    if term.startswith("cus_"):
+        named |= Q(former_stripe_customer_ids__contains=[term])
     return list(BillingCustomer.objects.filter(named).values_list("pk", flat=True)[:_AT_MOST])
 
 
 def payments_for(term: str) -> list[tuple[int, int]]:
-    """Payments that one of Stripe's or our names stands for, as (payment, customer)."""
+    """Payments that one of Stripe's or our names stands for, as (payment, customer); also by what went back of them."""
     named = Q()
     for name in _PAYMENT_NAMES:
         named |= Q(**{name: term})
+    for model, name in _GIVEN_BACK_NAMES:
+        named |= Q(pk__in=model._default_manager.filter(**{name: term}).values("payment"))
     return list(Payment.objects.filter(named).values_list("pk", "customer_id")[:_AT_MOST])
 
 

@@ -18,17 +18,10 @@ from billing.tests.admin.conftest import World, post_to
 
 pytestmark = pytest.mark.django_db
 REGISTERED = sorted(django_admin.site._registry, key=lambda model: model._meta.label)
+EDITED = {"CreditPack"}
+WITHOUT_PAGES = {"AdjustmentDay", "HistoricalCreditPack"}  # a lock; the versions of a pack, which its own page shows
 READ_ONLY = [
-    "BillingCustomer",
-    "CreditBalance",
-    "CreditGrant",
-    "CreditHold",
-    "GrantAllocation",
-    "LedgerEntry",
-    "Payment",
-    "SignupBonus",
-    "StripeEvent",
-    "UncoveredPart",
+    model.__name__ for model in REGISTERED if model._meta.app_label == "billing" and model.__name__ not in EDITED
 ]
 
 
@@ -37,9 +30,9 @@ def address(model: type[Model], page: str, *args: Any) -> str:
 
 
 def test_every_model_of_billing_is_registered() -> None:
-    models = {model for model in apps.get_app_config("billing").get_models() if not model._meta.auto_created}
+    names = {model.__name__ for model in apps.get_app_config("billing").get_models() if not model._meta.auto_created}
 
-    assert models <= set(django_admin.site._registry)
+    assert names - WITHOUT_PAGES == {*READ_ONLY, *EDITED}
 
 
 @pytest.mark.parametrize("model", REGISTERED, ids=lambda model: model._meta.label)

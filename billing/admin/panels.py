@@ -1,0 +1,68 @@
+"""What the panels of a page are made of: a list's newest rows, with a link to all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.safestring import SafeString
+
+from billing.admin.base import NOTHING, link, list_address, page_address
+
+NEWEST = 8  # rows of a panel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One number with its name."""
+
+    label: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panel:
+    """The newest rows of one list, and where all of them are; `permission` names who may see them."""
+
+    title: str
+    permission: str
+    table: dict[str, Any]
+    empty: str
+    address: str = ""
+
+
+def make_panel(
+    *,
+    title: str,
+    model: type[Model],
+    headers: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    empty: str,
+    filters: Mapping[str, object] | None = None,
+) -> Panel:
+    """A panel of a model's rows; `filters` are the query of the list with all of them, None where there is none."""
+    opts = model._meta
+    return Panel(
+        title=title,
+        permission=f"{opts.app_label}.view_{opts.model_name}",
+        table={"headers": headers, "rows": rows},
+        empty=empty,
+        address=list_address(model, filters) if filters and admin.site.is_registered(model) else "",
+    )
+
+
+def link_to_page(row: Model, text: object) -> SafeString | str:
+    """The text as a link to the row's page, where the row has one."""
+    return link(page_address(row), text) if admin.site.is_registered(type(row)) else str(text)
+
+
+def when(moment: datetime | None) -> str:
+    """The moment to the minute, a dash where there is none."""
+    return date_format(timezone.localtime(moment), "j M Y, H:i") if moment else NOTHING
