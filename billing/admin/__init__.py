@@ -3,9 +3,10 @@
 customers.py      a customer's page: panels, credit or debit, freeze    ledger.py    entries, grants, holds (read-only)
 payments.py       payments and bonuses (read-only)                      events.py    Stripe's inbox and replay
 packs.py          what is for sale                                      dashboard.py the figures on the first page
+approvals.py      what staff asked for, and who decides                 adjustments.py  its pages of a customer
 audit.py          what staff did (read-only)                            flags.py, notes.py  of customers (read-only)
 """
 
-from billing.admin import audit, customers, events, flags, ledger, notes, packs, payments
+from billing.admin import approvals, audit, customers, events, flags, ledger, notes, packs, payments
 
-__all__ = ["audit", "customers", "events", "flags", "ledger", "notes", "packs", "payments"]
+__all__ = ["approvals", "audit", "customers", "events", "flags", "ledger", "notes", "packs", "payments"]

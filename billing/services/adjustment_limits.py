@@ -7,7 +7,7 @@ anybody's day, because the limits bound what nobody else has looked at. Debits c
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
-from django.db.models import Q, Sum
+from django.db.models import Sum
 from django.db.models.functions import Abs
 from django.utils import timezone
 
@@ -42,11 +42,8 @@ def find_limit(*, actor_id: int, amount: Decimal, is_write_off: bool, may_leave_
         return "Every debit that may leave a debt needs a second person."
     if size > conf.staff_credit_limit():
         return f"More than {format_credits(conf.staff_credit_limit())} credits at once need a second person."
-    day = _posted_alone_on(now.astimezone(UTC).date())
-    by_actor, by_all = (
-        Adjustment.objects.filter(who).aggregate(sum=Sum(Abs("amount")))["sum"] or ZERO
-        for who in (day & Q(requested_by_id=actor_id), day)
-    )
+    day_on = now.astimezone(UTC).date()
+    by_actor, by_all = moved_alone(day_on=day_on, actor_id=actor_id), moved_alone(day_on=day_on)
     if by_actor + size > conf.staff_credit_daily_limit():
         return _day_is_used_up("one person", conf.staff_credit_daily_limit(), by_actor)
     if by_all + size > conf.staff_credit_daily_total():
@@ -54,9 +51,15 @@ def find_limit(*, actor_id: int, amount: Decimal, is_write_off: bool, may_leave_
     return ""
 
 
-def _posted_alone_on(day_on: date) -> Q:
+def moved_alone(*, day_on: date, actor_id: int | None = None) -> Decimal:
+    """Credits given and taken on a UTC day without a second person, by one or (None) by all."""
     begin = datetime.combine(day_on, time(), tzinfo=UTC)
-    return Q(needs_approval=False, requested_at__gte=begin, requested_at__lt=begin + timedelta(days=1))
+    chosen = Adjustment.objects.filter(
+        needs_approval=False, requested_at__gte=begin, requested_at__lt=begin + timedelta(days=1)
+    )
+    if actor_id is not None:
+        chosen = chosen.filter(requested_by_id=actor_id)
+    return chosen.aggregate(sum=Sum(Abs("amount")))["sum"] or ZERO
 
 
 def _day_is_used_up(whose: str, limit: Decimal, used: Decimal) -> str:

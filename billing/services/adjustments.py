@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 import structlog
 from django.db import transaction
@@ -29,7 +28,7 @@ from billing.services.approvals import (
     write_decision,
 )
 from billing.services.audit import record_audit
-from billing.services.posting import Posting, PostingOutcome, post_many
+from billing.services.posting import Posting, post_many
 
 MAY_REQUEST, MAY_DECIDE = "billing.adjust_credits", "billing.approve_credits"
 log = structlog.get_logger(__name__)
@@ -226,12 +225,3 @@ def _audit(verb: str, adjustment: Adjustment, *, actor: User | None, reason: str
         address=address,
         customer=adjustment.customer,
     )
-
-
-def adjust_credits(*, customer_id: int, amount: Decimal, reason: str, form_id: UUID, staff_id: int) -> PostingOutcome:
-    """Credit or debit without an approval, by one form once."""
-    key = f"staff:{form_id}"
-    posting = Posting(
-        customer_id=customer_id, kind=EntryKind.ADJUSTMENT, amount=amount, key=key, description=reason
-    )
-    return post_many(postings=[posting])[0]

@@ -43,6 +43,7 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     _page("Customers", "group", "billing", "billingcustomer"),
                     _page("Balances", "account_balance_wallet", "billing", "creditbalance"),
+                    _page("Approvals", "how_to_reg", "billing", "adjustment"),
                     _page("Flags", "flag", "billing", "customerflag"),
                     _page("Notes", "sticky_note_2", "billing", "customernote"),
                     _page("Sign-up bonuses", "redeem", "billing", "signupbonus"),
