@@ -37,7 +37,7 @@ class InsufficientCredits(BillingError):
 
     def __init__(self, *, available: Decimal, required: Decimal) -> None:
         self.available, self.required = available, required
-        super().__init__(f"{required:f} credits are needed, {available:f} are available.")
+        super().__init__(f"{required} credits are needed, {available} are available.")
 
 
 class CustomerFrozen(BillingError):
