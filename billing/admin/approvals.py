@@ -17,14 +17,13 @@ from django.utils.safestring import SafeString
 
 from accounts.network import client_address
 from billing.admin.adjustments import Preview, balance_of, posted_message, signed_in
-from billing.admin.base import NOTHING, ReadOnlyAdmin, link_to, page_action, page_address, show_credits, shown
+from billing.admin.base import NOTHING, link_to, page_action, page_address, show_credits, shown
 from billing.admin.exports import ExportsRows
 from billing.admin.forms import DecisionForm
 from billing.admin.ledger import OfCustomerAdmin
 from billing.errors import BillingError
-from billing.models import Adjustment, AdjustmentDay, AdjustmentState
+from billing.models import Adjustment, AdjustmentState
 from billing.selectors.export_sheets import ADJUSTMENTS
-from billing.services.adjustment_limits import moved_alone
 from billing.services.adjustments import MAY_DECIDE, approve_adjustment, decline_adjustment
 from billing.services.approvals import check_may_decide, check_waits
 
@@ -188,19 +187,6 @@ class AdjustmentAdmin(ExportsRows, OfCustomerAdmin):
     @shown("Entry")
     def entry_shown(self, adjustment: Adjustment) -> SafeString | str:
         return link_to(adjustment.entry)
-
-
-@admin.register(AdjustmentDay)
-class AdjustmentDayAdmin(ReadOnlyAdmin):
-    """The days on which credits were adjusted, and how many of them without a second person."""
-
-    list_display = ("day_on", "moved_shown")
-    ordering = ("-day_on",)
-    fields = readonly_fields = ("day_on", "moved_shown")
-
-    @shown("Credits moved without a second person")
-    def moved_shown(self, day: AdjustmentDay) -> str:
-        return show_credits(moved_alone(day_on=day.day_on))
 
 
 def _preview(adjustment: Adjustment) -> Preview:
