@@ -1,99 +1,183 @@
-"""The figures on the admin's first page. Each is counted when the page is asked for, and links to what it counts."""
+"""The admin's first page: the figures of a period, each computed when the page is asked for."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
 
-from django.db.models import Count, Min, Q, Sum
+from django.contrib.admin import site
+from django.db.models import Model
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.timesince import timesince
 
-from billing.admin.base import list_address, show_credits, show_money
-from billing.models import BillingCustomer, CreditBalance, EventState, Payment, StripeEvent
+from billing.admin import dashboard_figures as figures
+from billing.admin.base import list_address, show_credits
+from billing.admin.dashboard_figures import Part, Tile
+from billing.models import (
+    Adjustment,
+    BillingCustomer,
+    CreditBalance,
+    CreditGrant,
+    LedgerEntry,
+    Payment,
+    PaymentDispute,
+    PaymentRefund,
+    ReconciliationFinding,
+    RefundRequest,
+    StripeEvent,
+)
+from billing.money import ZERO
+from billing.selectors.balances import read_balance
+from billing.selectors.dashboard import Period
+from billing.selectors.waiting import (
+    Waiting,
+    count_flagged_customers,
+    count_open_findings,
+    waiting_adjustments,
+    waiting_refunds,
+)
+
+PRESETS: Final = (7, 30, 90)
+DEFAULT_DAYS: Final = 30
+LONGEST_DAYS: Final = 3 * 366
+
+PartBuilder = Callable[[Period, datetime], Part]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tile:
-    """One figure, what it says beside it, and the list behind it. `needs_care` marks what staff should look at."""
+class Choice:
+    """The period that the address names; `fault` says why it is another one."""
 
-    label: str
-    value: str
-    note: str
-    address: str
-    needs_care: bool = False
+    period: Period
+    days: int | None = None
+    fault: str = ""
 
 
 def add_figures(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """The index page's context, with the tiles that this member of staff may see the lists of."""
+    """The index page's context, with the parts that this member of staff may see the lists of."""
     now = timezone.now()
-    tiles = []
-    if request.user.has_perm("billing.view_billingcustomer"):
-        tiles += [_customers(), _liability()]
-    if request.user.has_perm("billing.view_payment"):
-        tiles.append(_payments_today(now))
-    if request.user.has_perm("billing.view_stripeevent"):
-        tiles += _inbox(now)
-    return {**context, "tiles": tiles, "as_of": now}
+    choice = choose_period(request.GET, today=now.astimezone(UTC).date())
+    parts = _merge([build(choice.period, now) for model, build in _PARTS if _may_see(request, model)])
+    own = [_own_credits(request.user.pk, now)] if request.user.pk else []
+    return {
+        **context,
+        "parts": parts,
+        "tiles": [tile for part in parts for tile in part.tiles],
+        "own_tiles": own,
+        "choice": choice,
+        "presets": PRESETS,
+        "as_of": now,
+    }
 
 
-def _customers() -> Tile:
-    counts = BillingCustomer.objects.aggregate(all=Count("pk"), flagged=Count("pk", filter=Q(flagged_at__isnull=False)))
-    flagged = counts["flagged"]
+def _may_see(request: HttpRequest, model: type[Model]) -> bool:
+    listed = site.get_model_admin(model) if site.is_registered(model) else None
+    return listed is not None and listed.has_view_permission(request)
+
+
+def choose_period(query: Mapping[str, str], *, today: date) -> Choice:
+    """`days=7`, or `from` and `to` (both days inclusive); 30 days up to today where nothing sensible is named."""
+    usual = Choice(period=_last_days(DEFAULT_DAYS, today), days=DEFAULT_DAYS)
+    if query.get("days", "") in [str(days) for days in PRESETS]:
+        return Choice(period=_last_days(int(query["days"]), today), days=int(query["days"]))
+    if not query.get("from") and not query.get("to"):
+        return usual
+    try:
+        last = date.fromisoformat(query.get("to") or today.isoformat())
+        first = date.fromisoformat(query.get("from") or (last - timedelta(days=DEFAULT_DAYS - 1)).isoformat())
+    except (ValueError, OverflowError):
+        return Choice(period=usual.period, days=DEFAULT_DAYS, fault="A day looks like this: 2026-11-20.")
+    if first > last:
+        return Choice(period=usual.period, days=DEFAULT_DAYS, fault="The period ends before it begins.")
+    if (last - first).days >= LONGEST_DAYS or last.year > today.year + 1:
+        return Choice(period=usual.period, days=DEFAULT_DAYS, fault="A period has three years at most.")
+    return Choice(period=Period(first=first, last=last))
+
+
+def _last_days(days: int, today: date) -> Period:
+    return Period(first=today - timedelta(days=days - 1), last=today)
+
+
+def _merge(parts: list[Part]) -> list[Part]:
+    """One part for each title, in the order in which they come first."""
+    merged: dict[str, Part] = {}
+    for part in parts:
+        before = merged.setdefault(part.title, Part(title=part.title, tiles=[]))
+        merged[part.title] = Part(
+            title=part.title, tiles=[*before.tiles, *part.tiles], charts=[*before.charts, *part.charts]
+        )
+    return list(merged.values())
+
+
+def _own_credits(user_id: int, now: datetime) -> Tile:
+    """What the signed-in person may spend; where nothing is left, the page where there is more."""
+    balance = read_balance(user_id=user_id, now=now)
+    available = balance.available if balance else ZERO
     return Tile(
-        label="Customers",
-        value=f"{counts['all']:,}",
-        note=f"{flagged:,} flagged for staff" if flagged else "none flagged",
-        address=list_address(BillingCustomer, {"flagged_at__isempty": 0} if flagged else None),
+        label="Your own credits",
+        value=show_credits(available),
+        note="left to spend" if available else "none left: get some on your billing page",
+        address=reverse("billing:overview"),
+        needs_care=not available,
+    )
+
+
+def _findings_part(period: Period, now: datetime) -> Part:
+    counts = count_open_findings()
+    note = ", ".join(f"{count:,} {severity}" for severity, count in counts.items() if count)
+    tile = Tile(
+        label="Findings open",
+        value=f"{sum(counts.values()):,}",
+        note=note or "everything agrees",
+        address=list_address(ReconciliationFinding, {"state__exact": "open"}),
+        needs_care=bool(note),
+    )
+    return Part(title="To do", tiles=[tile])
+
+
+def _approvals(label: str, waiting: Waiting, address: str, now: datetime) -> Part:
+    note = f"the oldest for {timesince(waiting.oldest_at, now)}" if waiting.oldest_at else "nobody is waited for"
+    tile = Tile(label=label, value=f"{waiting.count:,}", note=note, address=address, needs_care=waiting.count > 0)
+    return Part(title="To do", tiles=[tile])
+
+
+def _adjustments_part(period: Period, now: datetime) -> Part:
+    address = list_address(Adjustment, {"state__exact": "waiting"})
+    return _approvals("Credits waiting for approval", waiting_adjustments(), address, now)
+
+
+def _refund_requests_part(period: Period, now: datetime) -> Part:
+    address = list_address(RefundRequest, {"state__exact": "waiting"})
+    return _approvals("Refunds waiting for approval", waiting_refunds(), address, now)
+
+
+def _customers_part(period: Period, now: datetime) -> Part:
+    flagged = count_flagged_customers()
+    tile = Tile(
+        label="Customers flagged",
+        value=f"{flagged:,}",
+        note="look at them" if flagged else "none flagged",
+        address=list_address(BillingCustomer, {"flagged_at__isempty": 0}),
         needs_care=bool(flagged),
     )
+    return Part(title="To do", tiles=[tile])
 
 
-def _liability() -> Tile:
-    sums = CreditBalance.objects.aggregate(
-        owed=Sum("posted", filter=Q(posted__gt=0)), debts=Sum("posted", filter=Q(posted__lt=0))
-    )
-    debts = f"{show_credits(-sums['debts'])} in debts beside it" if sums["debts"] else "no customer is in debt"
-    return Tile(
-        label="Credits owed to customers",
-        value=show_credits(sums["owed"]) if sums["owed"] else "0",
-        note=debts,
-        address=list_address(CreditBalance),
-    )
-
-
-def _payments_today(now: datetime) -> Tile:
-    today = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
-    paid = Payment.objects.filter(paid_at__gte=today)
-    totals = paid.values("paid_currency").annotate(total=Sum("paid_amount_minor")).order_by("paid_currency")
-    money = ", ".join(show_money(row["total"], row["paid_currency"]) for row in totals)
-    return Tile(
-        label="Payments today",
-        value=f"{paid.count():,}",
-        note=money or "nothing collected yet",
-        address=list_address(Payment, {"paid_at__gte": today.isoformat()}),
-    )
-
-
-def _inbox(now: datetime) -> list[Tile]:
-    unfinished = [EventState.PENDING, EventState.PARKED, EventState.DEAD]
-    rows = StripeEvent.objects.filter(state__in=unfinished).values("state").annotate(count=Count("pk"))
-    counts = {row["state"]: row["count"] for row in rows}
-    oldest = StripeEvent.objects.filter(state=EventState.PENDING).aggregate(at=Min("received_at"))["at"]
-    waits = {
-        EventState.PENDING: f"oldest waits for {timesince(oldest, now)}" if oldest else "nothing waits",
-        EventState.PARKED: "of objects that are not ours (yet)",
-        EventState.DEAD: "failed too often; look and replay",
-    }
-    return [
-        Tile(
-            label=f"Events {state.label.lower()}",
-            value=f"{counts.get(state.value, 0):,}",
-            note=waits[state],
-            address=list_address(StripeEvent, {"state__exact": state.value}),
-            needs_care=state is EventState.DEAD and bool(counts.get(state.value)),
-        )
-        for state in unfinished
-    ]
+# Tiles, by the list behind them: who may not see that does not see these.
+_PARTS: Final[tuple[tuple[type[Model], PartBuilder], ...]] = (
+    (ReconciliationFinding, _findings_part),
+    (Adjustment, _adjustments_part),
+    (RefundRequest, _refund_requests_part),
+    (BillingCustomer, _customers_part),
+    (Payment, figures.money_part),
+    (PaymentRefund, figures.refunds_part),
+    (PaymentDispute, figures.disputes_part),
+    (CreditBalance, figures.balances_part),
+    (CreditGrant, figures.grants_part),
+    (LedgerEntry, figures.entries_part),
+    (StripeEvent, figures.events_part),
+)

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from django.db import connection
-from django.db.models import Avg, Count, F, Min, Q, Sum
+from django.db.models import Avg, Count, F, Q, Sum
 from django.db.models.functions import Coalesce, TruncDate
 
 from billing.kinds import EntryKind
@@ -256,14 +256,6 @@ def event_outcomes(period: Period) -> Outcomes:
         .order_by("day")
     )
     return _outcomes({row["day"]: (row["good"], row["bad"]) for row in rows})
-
-
-def oldest_pending_event_at() -> datetime | None:
-    """Since when the oldest event waits for work."""
-    oldest: datetime | None = StripeEvent.objects.filter(state=EventState.PENDING).aggregate(at=Min("received_at"))[
-        "at"
-    ]
-    return oldest
 
 
 def _outcomes(by_day: Mapping[date, tuple[int, int]]) -> Outcomes:

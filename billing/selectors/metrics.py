@@ -8,31 +8,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 from django.db.models import Count, Min, Q, Sum
 
 from billing.models import (
-    Adjustment,
     CreditBalance,
     CreditHold,
-    CustomerFlag,
     EventState,
-    FindingState,
     Payment,
     PaymentState,
-    ReconciliationFinding,
     ReconciliationRun,
-    RefundRequest,
     RunKind,
     RunState,
-    Severity,
     StripeEvent,
+)
+from billing.selectors.waiting import (
+    count_flagged_customers,
+    count_open_findings,
+    count_unanswered_refunds,
+    unfinished_events,
+    waiting_adjustments,
+    waiting_refunds,
 )
 
 RECENTLY: Final = timedelta(hours=24)
-UNFINISHED: Final = (EventState.PENDING, EventState.PARKED, EventState.DEAD)
-_WAITING: Final = Q(needs_approval=True, decision="")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +52,7 @@ def read_gauges(*, now: datetime) -> list[Gauge]:
         *_recent(now),
         *_holds(now),
         *_balances(),
-        *_flags(),
-        *_findings(),
-        *_approvals(now),
+        *_waiting(now),
         *_runs(now),
     ]
 
@@ -74,21 +72,12 @@ def _age(since: datetime | None, now: datetime) -> float:
 
 
 def _inbox(now: datetime) -> list[Gauge]:
-    parts = [
-        StripeEvent.objects.filter(state=state)
-        .order_by()
-        .values_list("state")
-        .annotate(count=Count("pk"), oldest=Min("received_at"))
-        for state in UNFINISHED
-    ]
-    rows = {state: (count, oldest) for state, count, oldest in parts[0].union(*parts[1:], all=True)}
-    oldest = rows.get(EventState.PENDING.value, (0, None))[1]
-    counts = {state.value: rows.get(state.value, (0, None))[0] for state in UNFINISHED}
+    events = unfinished_events()
+    counts = {state.value: waiting.count for state, waiting in events.items()}
+    oldest = _age(events[EventState.PENDING].oldest_at, now)
     return [
         _by("state", "stripe_events_unfinished", "Stripe's events that are not worked off.", counts),
-        _gauge(
-            "stripe_event_oldest_pending_seconds", "Age of the oldest event that waits for work.", _age(oldest, now)
-        ),
+        _gauge("stripe_event_oldest_pending_seconds", "Age of the oldest event that waits.", oldest),
     ]
 
 
@@ -133,42 +122,17 @@ def _balances() -> list[Gauge]:
     ]
 
 
-def _flags() -> list[Gauge]:
-    flagged = CustomerFlag.objects.filter(ended_at__isnull=True).aggregate(count=Count("customer", distinct=True))
-    return [_gauge("customers_flagged", "Customers that staff should look at.", flagged["count"])]
-
-
-def _findings() -> list[Gauge]:
-    rows = ReconciliationFinding.objects.filter(state=FindingState.OPEN).values_list("severity")
-    counts = dict(rows.annotate(count=Count("pk")))
-    meaning = "Findings of reconciliation that are open."
-    return [_by("severity", "findings_open", meaning, {each: counts.get(each, 0) for each in Severity.values})]
-
-
-def _approvals(now: datetime) -> list[Gauge]:
-    adjustments: dict[str, Any] = Adjustment.objects.filter(_WAITING).aggregate(
-        waiting=Count("pk"), oldest=Min("requested_at")
-    )
-    refunds: dict[str, Any] = RefundRequest.objects.filter(refund_id__isnull=True, refusal="").aggregate(
-        waiting=Count("pk", filter=_WAITING),
-        oldest=Min("requested_at", filter=_WAITING),
-        unanswered=Count("pk", filter=Q(sent_at__isnull=False)),
-    )
-    kinds = {"adjustment": adjustments, "refund": refunds}
+def _waiting(now: datetime) -> list[Gauge]:
+    wishes = {"adjustment": waiting_adjustments(), "refund": waiting_refunds()}
+    counts = {kind: wish.count for kind, wish in wishes.items()}
+    ages = {kind: _age(wish.oldest_at, now) for kind, wish in wishes.items()}
+    oldest = "Age of the oldest wish that waits for a second person."
     return [
-        _by(
-            "kind",
-            "approvals_waiting",
-            "Wishes of staff that wait for a second person.",
-            {kind: row["waiting"] for kind, row in kinds.items()},
-        ),
-        _by(
-            "kind",
-            "approval_oldest_waiting_seconds",
-            "Age of the oldest wish that waits for a second person.",
-            {kind: _age(row["oldest"], now) for kind, row in kinds.items()},
-        ),
-        _gauge("refunds_unanswered", "Refunds sent to Stripe whose outcome is unknown.", refunds["unanswered"]),
+        _gauge("customers_flagged", "Customers that staff should look at.", count_flagged_customers()),
+        _by("severity", "findings_open", "Findings of reconciliation that are open.", count_open_findings()),
+        _by("kind", "approvals_waiting", "Wishes of staff that wait for a second person.", counts),
+        _by("kind", "approval_oldest_waiting_seconds", oldest, ages),
+        _gauge("refunds_unanswered", "Refunds sent to Stripe whose outcome is unknown.", count_unanswered_refunds()),
     ]
 
 
