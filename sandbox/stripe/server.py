@@ -28,6 +28,7 @@ STANDALONE_SETTINGS: dict[str, Any] = {
     "USE_I18N": False,
     "TIME_ZONE": "UTC",
     "LOGGING_CONFIG": None,
+    "DATA_UPLOAD_MAX_MEMORY_SIZE": None,  # a lever may be given thousands of payments
 }
 
 

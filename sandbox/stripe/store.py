@@ -184,6 +184,18 @@ class Store:
         row = self._select("SELECT min(due_at) FROM objects WHERE due_at IS NOT NULL", []).fetchone()
         return None if row[0] is None else float(row[0])
 
+    def copy_out(self) -> sqlite3.Connection:
+        """Everything as it is now, in a database of its own."""
+        with self._lock:
+            copied = sqlite3.connect(":memory:", check_same_thread=False)
+            self._connection.backup(copied)
+            return copied
+
+    def copy_in(self, copied: sqlite3.Connection) -> None:
+        """Go back to what ``copy_out`` gave."""
+        with self._lock:
+            copied.backup(self._connection)
+
     def count_by_kind(self) -> dict[str, int]:
         """How many objects of each kind there are."""
         return dict(self._select("SELECT kind, count(*) FROM objects GROUP BY kind ORDER BY kind", []).fetchall())

@@ -1,15 +1,16 @@
 """The control page: what there is, what was told to whom, and buttons to make things go wrong."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 
 from sandbox.stripe.control import Control
 from sandbox.stripe.errors import ApiError
+from sandbox.stripe.giving_back.starting import read_refund_start
 from sandbox.stripe.handler import render_page, sandbox_of
 from sandbox.stripe.machine import Sandbox
+from sandbox.stripe.pages.buttons import MONEY_ACTIONS, Action, buttons_for, takes_amount
 from sandbox.stripe.pages.money import format_amount
 from sandbox.stripe.pages.tokens import ForeignForm, require_token
 from sandbox.stripe.records import Resource, public
@@ -27,7 +28,9 @@ def objects_view(request: HttpRequest) -> HttpResponse:
         counts = {name: count for name, count in sandbox.store.count_by_kind().items() if "sandbox." not in name}
         counts.setdefault(_FIRST_KIND, 0)
         rows = [_describe(sandbox, found) for found in sandbox.store.find(kind, limit=MOST_ROWS)]
-    context = {"kind": kind, "counts": sorted(counts.items()), "rows": rows, "page": "objects"}
+        refunds_start = read_refund_start(sandbox)
+    context = {"kind": kind, "counts": sorted(counts.items()), "rows": rows, "refunds_start": refunds_start}
+    context["page"] = "objects"
     return _render(request, "objects.html", context)
 
 
@@ -36,10 +39,11 @@ def object_view(request: HttpRequest, object_id: str) -> HttpResponse:
     sandbox = sandbox_of(request)
     with sandbox.work():
         found = sandbox.store.get(object_id)
+        row = _describe(sandbox, found) if found else None
     if found is None:
         raise Http404("There is no such object.")
     text = json.dumps(public(found), indent=2)
-    return _render(request, "object.html", {"object": found, "text": text, "page": "objects"})
+    return _render(request, "object.html", {"object": found, "text": text, "row": row, "page": "objects"})
 
 
 def events_view(request: HttpRequest) -> HttpResponse:
@@ -84,18 +88,24 @@ def act_view(request: HttpRequest) -> HttpResponse:
 def _describe(sandbox: Sandbox, found: Resource) -> dict[str, Any]:
     amount = found.get("amount_total", found.get("unit_amount", found.get("amount", found.get("total"))))
     is_money = isinstance(amount, int) and found.get("currency")
-    names = ("name", "email", "type", "client_reference_id")
-    intent = sandbox.store.get(found.get("payment_intent") or "") if found["object"] == "checkout.session" else None
+    names = ("name", "email", "type", "client_reference_id", "reason", "fraud_type")
     return {
         "id": found["id"],
         "created": found.get("created"),
         "state": found.get("payment_status") if found.get("status") == "complete" else found.get("status"),
         "amount": format_amount(amount or 0, found["currency"]) if is_money else "",
-        "text": next((found[name] for name in names if found.get(name)), ""),
-        "is_open_session": found["object"] == "checkout.session" and found["status"] == "open",
+        "text": next((found[name] for name in names if found.get(name)), "") or _say_given_back(found),
         "page_url": found.get("url") if found["object"] == "checkout.session" else None,
-        "is_delayed": bool(intent and intent["status"] == "processing"),
+        "buttons": buttons_for(sandbox, found),
+        "takes_amount": takes_amount(found),
     }
+
+
+def _say_given_back(found: Resource) -> str:
+    if not found.get("amount_refunded"):
+        return "disputed" if found.get("disputed") else ""
+    refunded = f"{format_amount(found['amount_refunded'], found['currency'])} refunded"
+    return f"{refunded}, disputed" if found["disputed"] else refunded
 
 
 def _deliveries_of(sandbox: Sandbox, event: Resource, urls: dict[str, str]) -> list[Resource]:
@@ -119,7 +129,8 @@ def _one_of(value: str, *choices: str) -> str:
     return value
 
 
-_ACTIONS: dict[str, Callable[[Control, dict[str, str]], object]] = {
+_ACTIONS: dict[str, Action] = {
+    **MONEY_ACTIONS,
     "resend": lambda control, fields: control.resend_event(fields["target"]),
     "duplicate": lambda control, fields: control.resend_event(fields["target"], copies=2),
     "delay": lambda control, fields: control.delay_event(fields["target"], seconds=30),

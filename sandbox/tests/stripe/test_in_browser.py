@@ -197,11 +197,15 @@ def test_pages_are_accessible_and_fit(shop: Shop, open_tab: Callable[..., Tab], 
     shop.control.add_endpoint("http://127.0.0.1:9/hook/", secrets="whsec_test")
     session = shop.open_session(allow_promotion_codes=True, cancel_url="http://shop.test/")
     shop.control.pay_session(shop.open_session().id, method="bank_debit")
+    paid = shop.control.fill_payments(2)
+    shop.control.refund_payment(paid[0]["charge"], amount=100, status="pending")
+    shop.control.open_dispute(paid[1]["charge"], inquiry=True)
+    lists = [f"?kind={kind}" for kind in ("charge", "refund", "dispute")]
     page = open_tab(width=width, scheme=scheme).page
 
     for address in (
         session.url or "",
-        *(f"{shop.server.base_url}/sandbox/{name}" for name in ("", "events/", "mail/")),
+        *(f"{shop.server.base_url}/sandbox/{name}" for name in ("", *lists, "events/", "mail/")),
     ):
         page.goto(address)
         result = axe.Axe().run(page)

@@ -4,7 +4,7 @@ import pytest
 import stripe
 
 from sandbox.stripe.errors import ApiError
-from sandbox.tests.stripe.shop import Shop, wait_until
+from sandbox.tests.stripe.shop import SECRET, Shop, wait_until
 
 
 def pay(shop: Shop, **how: str) -> stripe.Charge:
@@ -236,3 +236,31 @@ def test_payment_is_found_by_session_and_intent(shop: Shop) -> None:
     by_intent = shop.control.refund_payment(str(intent), amount=2)
 
     assert by_session["charge"] == by_intent["charge"]
+
+
+def test_events_of_a_refund_can_be_dropped_and_are_listed_as_missed(shop: Shop) -> None:
+    charge = pay(shop)
+    shop.control.add_endpoint("http://127.0.0.1:9/", secrets=SECRET)
+    shop.control.set_deliveries(mode="drop")
+
+    shop.client.v1.refunds.create({"charge": charge.id})
+
+    missed = shop.client.v1.events.list({"delivery_success": False}).data
+    states = {delivery["state"] for delivery in shop.control.list_objects("sandbox.delivery")}
+    assert [event.type for event in missed] == ["refund.created", "charge.refunded"]
+    assert states == {"dropped"}
+
+
+def test_what_moved_the_balance_leads_to_the_charge(shop: Shop) -> None:
+    charge = pay(shop)
+    refund = shop.control.refund_payment(charge.id)
+
+    moved = shop.client.v1.balance_transactions.list({"type": "refund", "expand": ["data.source.charge"]}).data
+    listed = shop.client.v1.refunds.list({"expand": ["data.charge.balance_transaction", "data.balance_transaction"]})
+
+    assert isinstance(moved[0].source, stripe.Refund)
+    assert isinstance(moved[0].source.charge, stripe.Charge)
+    assert moved[0].source.id == refund["id"]
+    assert isinstance(listed.data[0].balance_transaction, stripe.BalanceTransaction)
+    assert isinstance(listed.data[0].charge, stripe.Charge)
+    assert isinstance(listed.data[0].charge.balance_transaction, stripe.BalanceTransaction)

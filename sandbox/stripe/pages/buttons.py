@@ -1,0 +1,137 @@
+"""The buttons of the control page: what can happen to an object now, and what each button does."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sandbox.stripe.control import Control
+from sandbox.stripe.giving_back.disputing import is_closed, is_inquiry, withdrawn_amount
+from sandbox.stripe.machine import Sandbox
+from sandbox.stripe.pages.money import parse_amount
+from sandbox.stripe.records import Resource
+
+Action = Callable[[Control, dict[str, str]], object]
+
+
+@dataclass(frozen=True)
+class Button:
+    """One button: the name of its action and what is written on it."""
+
+    action: str
+    label: str
+    is_quiet: bool = True
+
+
+def buttons_for(sandbox: Sandbox, found: Resource) -> list[Button]:
+    """What can happen to an object now, the likeliest first."""
+    match found["object"]:
+        case "checkout.session":
+            return _session_buttons(sandbox, found)
+        case "charge":
+            return _charge_buttons(found)
+        case "refund":
+            return _refund_buttons(found)
+        case "dispute":
+            return _dispute_buttons(found)
+        case "customer" if not found.get("deleted"):
+            return [Button("delete_customer", "Delete the customer")]
+    return []
+
+
+def takes_amount(found: Resource) -> bool:
+    """Whether the buttons of an object use an amount, which may be left empty."""
+    return bool(found["object"] == "charge" and found["status"] == "succeeded")
+
+
+def _session_buttons(sandbox: Sandbox, session: Resource) -> list[Button]:
+    if session["status"] == "open":
+        return [Button("expire", "Expire")]
+    intent = sandbox.store.get(session["payment_intent"] or "")
+    if intent and intent["status"] == "processing":
+        return [Button("settle", "Complete the bank debit", is_quiet=False), Button("fail", "Fail the bank debit")]
+    return []
+
+
+def _charge_buttons(charge: Resource) -> list[Button]:
+    if charge["status"] != "succeeded":
+        return []
+    refunds = [
+        Button("refund", "Refund", is_quiet=False),
+        Button("refund_pending", "Refund, pending"),
+        Button("refund_failed", "Refund that fails"),
+    ]
+    disputes = [
+        Button("inquire", "Bank inquires"),
+        Button("dispute", "Bank disputes"),
+        Button("dispute_unpaid", "Dispute, money stays"),
+        Button("warn", "Warn of fraud"),
+    ]
+    return [*([] if charge["refunded"] else refunds), *disputes]
+
+
+def _refund_buttons(refund: Resource) -> list[Button]:
+    is_open = refund["status"] in ("pending", "requires_action")
+    opened = [Button("refund_arrives", "Money arrives", is_quiet=False), Button("refund_cancels", "Cancel")]
+    fails = [Button("refund_fails", "Refund fails")]
+    return [*(opened if is_open else []), *(fails if is_open or refund["status"] == "succeeded" else [])]
+
+
+def _dispute_buttons(dispute: Resource) -> list[Button]:
+    if is_inquiry(dispute):
+        open_inquiry = [Button("escalate", "Escalate", is_quiet=False), Button("close_inquiry", "Close the inquiry")]
+        return [] if is_closed(dispute) else open_inquiry
+    is_withdrawn = withdrawn_amount(dispute) > 0
+    money = Button("reinstate", "Give the money back") if is_withdrawn else Button("withdraw", "Take the money")
+    return [*([] if is_closed(dispute) else [Button("win", "Won", is_quiet=False), Button("lose", "Lost")]), money]
+
+
+def _amount(control: Control, fields: dict[str, str]) -> int | None:
+    charge = control.get_object(fields["target"])
+    typed = fields.get("amount", "").strip()
+    return parse_amount(typed, charge["currency"]) if typed and charge else None
+
+
+def _refund(control: Control, fields: dict[str, str]) -> None:
+    control.refund_payment(fields["target"], amount=_amount(control, fields))
+
+
+def _refund_pending(control: Control, fields: dict[str, str]) -> None:
+    control.refund_payment(fields["target"], amount=_amount(control, fields), status="pending")
+
+
+def _refund_failed(control: Control, fields: dict[str, str]) -> None:
+    refund = control.refund_payment(fields["target"], amount=_amount(control, fields), status="pending")
+    control.end_refund(refund["id"], "failed")
+
+
+def _dispute(control: Control, fields: dict[str, str], *, inquiry: bool = False, withdraws: bool = True) -> None:
+    control.open_dispute(fields["target"], amount=_amount(control, fields), inquiry=inquiry, withdraws=withdraws)
+
+
+def _set_refunds(control: Control, fields: dict[str, str]) -> None:
+    match fields.get("status"):
+        case "pending" | "requires_action" as status:
+            control.set_refunds(status=status)
+        case _:
+            control.set_refunds(status=None)
+
+
+MONEY_ACTIONS: dict[str, Action] = {
+    "refund": _refund,
+    "refund_pending": _refund_pending,
+    "refund_failed": _refund_failed,
+    "refund_arrives": lambda control, fields: control.end_refund(fields["target"]),
+    "refund_fails": lambda control, fields: control.end_refund(fields["target"], "failed"),
+    "refund_cancels": lambda control, fields: control.end_refund(fields["target"], "canceled"),
+    "set_refunds": _set_refunds,
+    "dispute": _dispute,
+    "dispute_unpaid": lambda control, fields: _dispute(control, fields, withdraws=False),
+    "inquire": lambda control, fields: _dispute(control, fields, inquiry=True),
+    "escalate": lambda control, fields: control.escalate_inquiry(fields["target"]),
+    "close_inquiry": lambda control, fields: control.close_dispute(fields["target"], "warning_closed"),
+    "withdraw": lambda control, fields: control.withdraw_funds(fields["target"]),
+    "reinstate": lambda control, fields: control.reinstate_funds(fields["target"]),
+    "win": lambda control, fields: control.close_dispute(fields["target"], "won"),
+    "lose": lambda control, fields: control.close_dispute(fields["target"], "lost"),
+    "warn": lambda control, fields: control.warn_of_fraud(fields["target"]),
+    "delete_customer": lambda control, fields: control.delete_customer(fields["target"]),
+}
