@@ -13,6 +13,7 @@ from django.db import close_old_connections, connections
 from django.utils import timezone
 
 from billing.management.billing_command import BillingCommand
+from billing.services.adjustments import expire_adjustments
 from billing.services.expiry import expire_lapsed_credits
 from billing.services.gateway import configured_gateway
 from billing.services.holds import expire_stale_holds
@@ -80,6 +81,7 @@ class Command(BillingCommand):
         return {
             "holds_expired": lambda: expire_stale_holds(now=timezone.now()),
             "customers_expired": lambda: expire_lapsed_credits(now=timezone.now()),
+            "adjustments_expired": lambda: expire_adjustments(now=timezone.now()),
             "events_woken": wake_events_known_by_now,
             "events_worked_off": lambda: work_off_due_events(
                 gateway=configured_gateway(), should_stop=self.stopping.is_set

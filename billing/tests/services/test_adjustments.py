@@ -27,11 +27,11 @@ from billing.errors import (
 )
 from billing.kinds import EntryKind
 from billing.ledger.verification import verify_ledger
+from billing.management.commands.sweep import Command
 from billing.models import Adjustment, AuditEntry, BillingCustomer, CreditBalance, LedgerEntry
 from billing.services.adjustments import (
     approve_adjustment,
     decline_adjustment,
-    expire_adjustments,
     request_adjustment,
 )
 from billing.services.customers import ensure_customer
@@ -493,8 +493,9 @@ def test_sweeper_ends_what_nobody_decided(customer: BillingCustomer, agent: User
     with time_machine.travel(NOON + timedelta(hours=1), tick=False):
         young = ask(customer, agent, 6000)
 
-    assert expire_adjustments(now=NOON + timedelta(hours=2)) == 1
-    assert expire_adjustments(now=NOON + timedelta(hours=2)) == 0
+    with time_machine.travel(NOON + timedelta(hours=2), tick=False):
+        chore = Command().chores()["adjustments_expired"]
+        assert (chore(), chore()) == (1, 0)
 
     states = [Adjustment.objects.get(pk=each.pk).state for each in (old, young, posted_at_once)]
     assert states == ["expired", "waiting", "posted"]
