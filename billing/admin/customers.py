@@ -9,7 +9,7 @@ from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 
-from billing.admin.adjustments import adjustment_page
+from billing.admin.adjustments import adjustment_page, write_off_page
 from billing.admin.base import NOTHING, ReadOnlyAdmin, link_to, page_action, show_credits, shown
 from billing.admin.customer_acts import ActsOnCustomer
 from billing.admin.customer_panels import build_panels
@@ -42,7 +42,7 @@ class CustomerAdmin(ActsOnCustomer, ReadOnlyAdmin):
     ordering = ("-pk",)
     fields = ("public_id", "user_shown", "stripe_shown", "flagged_at", "flag_reason", "created_at")
     readonly_fields = fields
-    actions_detail = ("adjust", "freeze", "unfreeze", "clear_flag", "add_note")
+    actions_detail = ("adjust", "write_off", "freeze", "unfreeze", "clear_flag", "add_note")
     change_form_outer_before_template = "admin/billing/customer_panels.html"
 
     def has_adjust_permission(self, request: HttpRequest, obj: object = None) -> bool:
@@ -81,12 +81,17 @@ class CustomerAdmin(ActsOnCustomer, ReadOnlyAdmin):
         if customer is not None:
             hidden.add("freeze" if customer.balance.frozen_at else "unfreeze")
             hidden |= set() if customer.flagged_at else {"clear_flag"}
+            hidden |= set() if customer.balance.posted < 0 else {"write_off"}
         offered = super().get_actions_detail(request, object_id)
         return [each for each in offered if not each.action_name.endswith(tuple(f"customer_{name}" for name in hidden))]
 
     @page_action("Give or take credits", url_path="adjust", permissions=["adjust"])
     def adjust(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return adjustment_page(model_admin=self, request=request, customer=self.seen_customer(request, object_id))
+
+    @page_action("Write off the debt", url_path="write-off", permissions=["adjust"])
+    def write_off(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return write_off_page(model_admin=self, request=request, customer=self.seen_customer(request, object_id))
 
     @shown("Customer", ordering="user__email")
     def name_shown(self, customer: BillingCustomer) -> str:

@@ -1,0 +1,139 @@
+"""A row of everything that has a page in the admin, so that no page goes untried for want of one."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+from allauth.account.models import EmailAddress
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from allauth.socialaccount.models import SocialAccount
+from allauth.usersessions.models import UserSession
+from django.contrib.auth.models import Group
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import User
+from billing.kinds import EntryKind
+from billing.models import (
+    Adjustment,
+    AdjustmentDay,
+    CustomerNote,
+    DisputeMovement,
+    FraudWarning,
+    MoneyMovement,
+    PaymentDispute,
+    PaymentRefund,
+    ReconciliationRun,
+    RefundRequest,
+    RunKind,
+    RunTrigger,
+    Severity,
+)
+from billing.services.audit import record_audit
+from billing.services.findings import raise_finding
+from billing.services.flags import raise_flag
+from billing.services.posting import Posting, post
+from billing.tests.admin.conftest import World
+
+
+def add_rows_of_everything(world: World) -> None:
+    """What the small world lacks: money back, wishes of staff, flags, findings, and what people log in with."""
+    _give_money_back(world)
+    _let_staff_ask(world, User.objects.create_user("requester@example.com", is_staff=True))
+    _let_the_reconciliation_find(world)
+    _go_into_debt(world)
+    person = world.other.user
+    assert person is not None
+    EmailAddress.objects.create(user=person, email=person.email, primary=True, verified=False)
+    TOTP.activate(person, generate_totp_secret())
+    SocialAccount.objects.create(user=person, provider="google", uid="1", extra_data={"name": "Bob"})
+    UserSession.objects.create(user=person, ip="203.0.113.9", user_agent="A browser", session_key="k" * 32)
+    Group.objects.get_or_create(name="Support")
+    with transaction.atomic():
+        record_audit(actor=None, action="customer.freeze", target=world.customer, customer=world.customer)
+
+
+def _give_money_back(world: World) -> None:
+    now, payment = timezone.now(), world.payment
+    PaymentRefund.objects.create(
+        refund_id="re_ada", payment=payment, amount_minor=300, currency="usd", status="succeeded", refunded_at=now
+    )
+    dispute = PaymentDispute.objects.create(
+        dispute_id="dp_ada",
+        payment=payment,
+        amount_minor=700,
+        currency="usd",
+        reason="fraudulent",
+        status="needs_response",
+        status_read_at=now,
+        opened_at=now,
+    )
+    DisputeMovement.objects.create(
+        balance_transaction_id="txn_ada", dispute=dispute, amount_minor=-700, occurred_at=now
+    )
+    FraudWarning.objects.create(warning_id="issfr_ada", payment=payment, fraud_type="stolen_card", warned_at=now)
+    MoneyMovement.objects.create(
+        payment=payment,
+        number=1,
+        collected_minor=1000,
+        tax_minor=0,
+        given_back_minor=0,
+        currency="usd",
+        occurred_at=now,
+        created_at=now,
+    )
+    with transaction.atomic():
+        raise_flag(customer_id=world.customer.pk, cause="dispute:dp_ada", reason="Disputed: dp_ada", freezes=True)
+        raise_flag(customer_id=world.customer.pk, cause="payment:pay_x", reason="Paid another amount", freezes=False)
+
+
+def _let_staff_ask(world: World, person: User) -> None:
+    now = timezone.now()
+    wish = {
+        "requested_by": person,
+        "requested_at": now,
+        "reason_code": "goodwill",
+        "note": "Sorry",
+        "needs_approval": True,
+        "decide_until": now + timedelta(hours=24),
+    }
+    Adjustment.objects.create(customer=world.customer, amount=Decimal(100_000), form_key="adjust-1", **wish)
+    AdjustmentDay.objects.create(day_on=now.date())
+    RefundRequest.objects.create(
+        payment=world.payment,
+        amount_minor=500,
+        currency="usd",
+        form_key="refund-1",
+        stripe_idempotency_key="refund-request-1",
+        **wish,
+    )
+    CustomerNote.objects.create(customer=world.customer, author=person, text="Calls every Monday.")
+
+
+def _let_the_reconciliation_find(world: World) -> None:
+    run = ReconciliationRun.objects.create(
+        kind=RunKind.STRIPE, trigger=RunTrigger.COMMAND, started_at=timezone.now(), ended_at=timezone.now()
+    )
+    raise_finding(
+        kind="paid_not_granted",
+        severity=Severity.HIGH,
+        subject="pi_ada",
+        detail="Stripe has collected $10.00 that the ledger does not know.",
+        customer=world.customer,
+        payment=world.payment,
+        stripe_id="pi_ada",
+        ours={"paid": None},
+        theirs={"paid": "1000"},
+        suggested_repair="Converge the payment.",
+        run=run,
+    )
+
+
+def _go_into_debt(world: World) -> None:
+    """A claw-back of more than is there leaves an uncovered part."""
+    post(
+        posting=Posting(
+            customer_id=world.other.pk, kind=EntryKind.REFUND, amount=Decimal(-50), key="payment:0:1", payment_id=None
+        )
+    )
