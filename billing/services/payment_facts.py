@@ -142,6 +142,16 @@ def facts_of_fraud_warning(*, warning: FraudWarningFacts, occurred_at: datetime)
     )
 
 
+def linked_by_intent(*, facts: PaymentFacts, intent: PaymentIntentFacts) -> PaymentFacts:
+    """Facts that name an intent, with what the intent carries: our payment's id, and whose it is."""
+    return replace(
+        facts,
+        payment_reference=intent.payment_reference,
+        stripe_customer_id=intent.customer_id,
+        payment_intent_id=intent.id,
+    )
+
+
 def with_subtotal_of(*, session: SessionFacts, facts: PaymentFacts) -> PaymentFacts:
     """An intent's facts with its session's subtotal, if the session asks for just what the intent collected.
 

@@ -171,7 +171,8 @@ def withdrawn_by(dispute: PaymentDispute) -> int:
 
     By the stricter setting a dispute that has moved nothing yet, and is not an inquiry, holds its amount already.
     """
-    moved = list(dispute.movements.order_by("occurred_at", "pk").values_list("amount_minor", flat=True))
+    # Of two in one second the withdrawal came first: nothing can come back that has not gone.
+    moved = list(dispute.movements.order_by("occurred_at", "amount_minor").values_list("amount_minor", flat=True))
     if not moved and conf.dispute_takes_back_on() == "created" and dispute.status not in _KEPT_BY_US:
         return dispute.amount_minor
     return withdrawn_by_dispute(amount_minor=dispute.amount_minor, movements=moved)

@@ -15,6 +15,7 @@ from billing.services.payment_facts import (
     facts_of_intent,
     facts_of_refunds,
     facts_of_session,
+    linked_by_intent,
     with_subtotal_of,
 )
 from billing.services.payments import Convergence, converge_payment
@@ -52,11 +53,10 @@ def read_payment_facts(*, payment: Payment, gateway: StripeGateway) -> list[Paym
             facts_of_session(session=session, occurred_at=charged_at),
         ]
     if refunds := list(gateway.list_refunds_of(payment_intent_id=intent_id)):
-        facts.append(facts_of_refunds(refunds=refunds, livemode=conf.is_live(), occurred_at=read_at))
-    facts += [
-        facts_of_dispute(dispute=dispute, read_at=read_at)
-        for dispute in gateway.list_disputes_of(payment_intent_id=intent_id)
-    ]
+        told = facts_of_refunds(refunds=refunds, livemode=conf.is_live(), occurred_at=read_at)
+        facts.append(linked_by_intent(facts=told, intent=intent))
+    for dispute in gateway.list_disputes_of(payment_intent_id=intent_id):
+        facts.append(linked_by_intent(facts=facts_of_dispute(dispute=dispute, read_at=read_at), intent=intent))
     return facts
 
 
