@@ -1,12 +1,37 @@
 """The pages of staff. Each module registers the models that it shows.
 
 customers.py      a customer's page: panels, credit or debit, freeze    ledger.py    entries, grants, holds (read-only)
-payments.py       payments and bonuses (read-only)                      events.py    Stripe's inbox and replay
+payments.py       payments, with what staff do to them; bonuses        events.py    Stripe's inbox and replay
+refunds.py        refunds, disputes, fraud warnings, money movements     refund_requests.py  refunds of staff, approvals
 packs.py          what is for sale                                      dashboard.py the figures on the first page
 approvals.py      what staff asked for, and who decides                 adjustments.py  its pages of a customer
 audit.py          what staff did (read-only)                            flags.py, notes.py  of customers (read-only)
 """
 
-from billing.admin import approvals, audit, customers, events, flags, ledger, notes, packs, payments
+from billing.admin import (
+    approvals,
+    audit,
+    customers,
+    events,
+    flags,
+    ledger,
+    notes,
+    packs,
+    payments,
+    refund_requests,
+    refunds,
+)
 
-__all__ = ["approvals", "audit", "customers", "events", "flags", "ledger", "notes", "packs", "payments"]
+__all__ = [
+    "approvals",
+    "audit",
+    "customers",
+    "events",
+    "flags",
+    "ledger",
+    "notes",
+    "packs",
+    "payments",
+    "refund_requests",
+    "refunds",
+]

@@ -6,11 +6,13 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.safestring import SafeString
 
+from accounts.audited import record_act
 from billing.admin.base import (
     ReadOnlyAdmin,
     list_address,
@@ -59,6 +61,7 @@ class StripeEventAdmin(ReadOnlyAdmin):
         "received_at",
         "parked_at",
         "done_at",
+        "redacted_at",
         "traceback_shown",
         "body_shown",
     )
@@ -85,9 +88,7 @@ class StripeEventAdmin(ReadOnlyAdmin):
             messages.error(request, f"Choose at most {_AT_ONCE} events, or use the command replay_stripe_events.")
             return None
         if "confirm" in request.POST:
-            replayed = [event for event in events if replay_event(event_id=event.event_id)]
-            for event in replayed:
-                self.log_change(request, event, "Replayed")
+            replayed = [event for event in events if self._replay(request, event)]
             messages.success(request, f"{len(replayed)} of {len(events)} events are worked off again.")
             return None
         more = [f"and {len(events) - _SHOWN} more"] if len(events) > _SHOWN else []
@@ -110,8 +111,7 @@ class StripeEventAdmin(ReadOnlyAdmin):
         if event is None:
             raise Http404
         if request.method == "POST":
-            if replay_event(event_id=event.event_id):
-                self.log_change(request, event, "Replayed")
+            if self._replay(request, event):
                 messages.success(request, "The event is worked off again.")
             else:
                 messages.warning(request, "Ignored events may not be trusted and are never replayed.")
@@ -126,6 +126,20 @@ class StripeEventAdmin(ReadOnlyAdmin):
             back=page_address(event),
             lines=[_line(event)],
         )
+
+    def _replay(self, request: HttpRequest, event: StripeEvent) -> bool:
+        """Replay an event and write down who did it, both or neither; whether it may be replayed at all.
+
+        The worker that is woken may look before this is committed: then the sweeper works the event off.
+        """
+        before = {"state": event.state, "reason": event.reason}
+        with transaction.atomic():
+            is_due = replay_event(event_id=event.event_id)
+            if is_due:
+                after = {"state": "pending"}
+                record_act(request=request, action="stripeevent.replay", target=event, before=before, after=after)
+                self.log_change(request, event, "Replayed")
+        return is_due
 
     @shown(
         "State",

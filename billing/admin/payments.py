@@ -1,4 +1,4 @@
-"""Payments and sign-up bonuses, to look at."""
+"""Payments: what was offered, paid and given back, and what staff may do; and sign-up bonuses, to look at."""
 
 from __future__ import annotations
 
@@ -9,11 +9,20 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from billing.admin.base import ReadOnlyInline, show_credits, show_money, show_preformatted, shown
+from billing.admin.base import NOTHING, show_credits, show_money, show_preformatted, shown
 from billing.admin.exports import ExportsRows
 from billing.admin.ledger import OfCustomerAdmin
 from billing.admin.links import link_to_stripe
-from billing.models import LedgerEntry, Payment, PaymentState, SignupBonus
+from billing.admin.payment_acts import ActsOnPayment
+from billing.admin.payment_inlines import (
+    DisputeInline,
+    EntryInline,
+    FraudWarningInline,
+    MoneyMovementInline,
+    RefundInline,
+    RefundRequestInline,
+)
+from billing.models import Payment, PaymentState, SignupBonus
 from billing.selectors.export_sheets import PAYMENTS
 
 _STATE_COLOURS = {
@@ -38,18 +47,25 @@ class PaymentStateFilter(admin.SimpleListFilter):
         return queryset.filter(state=self.value()) if self.value() else queryset
 
 
-class EntryInline(ReadOnlyInline):
-    """The entries of a payment."""
+class WentBackFilter(admin.SimpleListFilter):
+    """By whether money of the payment went back, and how."""
 
-    model = LedgerEntry
-    fk_name = "payment"
-    show_change_link = True
-    fields = readonly_fields = ("created_at", "kind", "amount", "balance_after", "idempotency_key")
-    ordering = ("sequence",)
+    title, parameter_name = "money that went back", "back"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("refunded", "Refunded"), ("disputed", "Withdrawn by a dispute"), ("none", "None")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Payment]) -> QuerySet[Payment]:
+        chosen = {
+            "refunded": {"refunded_minor__gt": 0},
+            "disputed": {"withdrawn_minor__gt": 0},
+            "none": {"given_back_minor": 0},
+        }
+        return queryset.filter(**chosen.get(self.value() or "", {}))
 
 
 @admin.register(Payment)
-class PaymentAdmin(ExportsRows, OfCustomerAdmin):
+class PaymentAdmin(ActsOnPayment, ExportsRows, OfCustomerAdmin):
     """Attempts to pay, and what Stripe told us about each."""
 
     list_display = (
@@ -59,20 +75,30 @@ class PaymentAdmin(ExportsRows, OfCustomerAdmin):
         "description",
         "price_shown",
         "state_shown",
+        "back_shown",
         "session_shown",
     )
-    list_filter = (PaymentStateFilter, "kind", "currency")
+    list_filter = (PaymentStateFilter, WentBackFilter, "kind", "currency")
     list_display_links = ("created_at", "public_id")
     ordering = ("-created_at", "-pk")
     customer_path = "customer"
     payment_path = "pk"
     export_sheets = (PAYMENTS,)
-    inlines = (EntryInline,)
+    inlines = (
+        RefundInline,
+        DisputeInline,
+        FraudWarningInline,
+        RefundRequestInline,
+        MoneyMovementInline,
+        EntryInline,
+    )
+    actions_detail = ("refund", "check_with_stripe", "grant_offered")
     readonly_fields = (
         "customer_shown",
         "state_shown",
         "price_shown",
         "paid_shown",
+        "back_shown",
         "credits_shown",
         "session_shown",
         "intent_shown",
@@ -81,7 +107,21 @@ class PaymentAdmin(ExportsRows, OfCustomerAdmin):
         "attempts_shown",
     )
     fieldsets = (
-        (None, {"fields": ("public_id", "customer_shown", "state_shown", "mismatch", "description", "created_at")}),
+        (
+            None,
+            {
+                "fields": (
+                    "public_id",
+                    "customer_shown",
+                    "state_shown",
+                    "mismatch",
+                    "accepted_at",
+                    "back_shown",
+                    "description",
+                    "created_at",
+                )
+            },
+        ),
         (
             "Offered",
             {"fields": ("kind", "pack", "credits_shown", "price_shown", "lifetime_days", "stripe_price_id", "ui_mode")},
@@ -119,6 +159,18 @@ class PaymentAdmin(ExportsRows, OfCustomerAdmin):
     @shown("Paid")
     def paid_shown(self, payment: Payment) -> str:
         return show_money(payment.paid_amount_minor, payment.paid_currency)
+
+    @shown("Went back", ordering="given_back_minor")
+    def back_shown(self, payment: Payment) -> str:
+        """How much went back, by what."""
+        if not payment.given_back_minor:
+            return NOTHING
+        parts = [
+            (payment.refunded_minor, "refunded"),
+            (payment.withdrawn_minor, "withdrawn by disputes"),
+        ]
+        told = [f"{show_money(amount, payment.paid_currency)} {how}" for amount, how in parts if amount]
+        return ", ".join(told)
 
     @shown("Credits")
     def credits_shown(self, payment: Payment) -> str:

@@ -65,6 +65,11 @@ UNFOLD: dict[str, Any] = {
                 "separator": True,
                 "items": [
                     _page("Payments", "payments", "billing", "payment"),
+                    _page("Refund requests", "currency_exchange", "billing", "refundrequest"),
+                    _page("Refunds", "undo", "billing", "paymentrefund"),
+                    _page("Disputes", "gavel", "billing", "paymentdispute"),
+                    _page("Fraud warnings", "warning", "billing", "fraudwarning"),
+                    _page("Money movements", "swap_vert", "billing", "moneymovement"),
                     _page("Credit packs", "sell", "billing", "creditpack"),
                     _page("Stripe events", "inbox", "billing", "stripeevent"),
                 ],
