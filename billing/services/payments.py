@@ -77,6 +77,8 @@ def accept_mismatch(*, payment_id: int, actor: User, reason: str, address: str =
         if not payment.mismatch:
             raise RuntimeError(f"The payment {payment.public_id} is not under review.")
         mismatch, payment.accepted_at = payment.mismatch, timezone.now()
+        for finding in payment.findings.filter(kind=MISMATCHED, state=FindingState.OPEN):
+            end_finding(finding=finding, state=FindingState.REPAIRED, reason=reason, actor=actor)
         _converge(payment, changes=(), told_at=payment.accepted_at)
         payment.save()
         record_audit(

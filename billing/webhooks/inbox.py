@@ -17,7 +17,8 @@ from billing import conf
 from billing.gateway.client import StripeGateway
 from billing.gateway.facts import EventEnvelope
 from billing.gateway.parsing import parse_event
-from billing.models import EventState, StripeEvent
+from billing.models import EventState, Severity, StripeEvent
+from billing.services.findings import raise_finding
 from billing.services.payments import Convergence
 from billing.webhooks.dispatch import HANDLERS
 from billing.webhooks.effects import Effect
@@ -84,7 +85,11 @@ def find_forgotten_events(*, now: datetime, limit: int = 100) -> int:
     reason = f"Nothing of ours that it speaks of turned up in {hours} hours."
     count = 0
     for event in parked.order_by("parked_at")[:limit]:
-        count += parked.filter(pk=event.pk).update(state=EventState.DEAD, reason=reason)
+        with transaction.atomic():
+            if not parked.filter(pk=event.pk).update(state=EventState.DEAD, reason=reason):
+                continue
+            _raise_finding(event=event, kind="event_unmatched", severity=Severity.HIGH, detail=reason)
+        count += 1
         log.error("stripe_event_unmatched", alarm=True, stripe_event=event.event_id, type=event.type)
     return count
 
@@ -108,7 +113,9 @@ def _claim(*, event_id: str | None = None) -> StripeEvent | None:
         if event is None:
             return None
         if event.tries >= conf.webhook_max_tries():  # the last try ended with its process
-            _bury(event=event, reason="Its last try did not come to an end.")
+            reason = "Its last try did not come to an end."
+            _bury(event=event, reason=reason)
+            _raise_finding(event=event, kind="event_failed", severity=Severity.HIGH, detail=reason)
             event.save(update_fields=["state", "reason"])
             return event
         event.tries += 1
@@ -147,7 +154,9 @@ def _finish(*, event: StripeEvent, effect: Effect) -> EventState | None:
                 event.state, event.parked_at = EventState.PARKED, event.parked_at or now
                 event.reason, event.tries = NOT_OURS, 0
             case Convergence.CONTRADICTED:
-                _bury(event=event, reason="It contradicts what we know of the payment that it names.")
+                reason = "It contradicts what we know of the payment that it names."
+                _bury(event=event, reason=reason)
+                _raise_finding(event=event, kind="event_contradicted", severity=Severity.CRITICAL, detail=reason)
         event.save(update_fields=["state", "done_at", "parked_at", "reason", "tries", "traceback"])
     return EventState(event.state)
 
@@ -160,7 +169,9 @@ def _record_failure(*, claimed: StripeEvent, error: Exception) -> EventState | N
         event.traceback = "".join(traceback.format_exception(error)).replace("\x00", "")
         event.next_try_at = timezone.now() + _back_off(tries=event.tries)
         if event.tries >= conf.webhook_max_tries():
-            _bury(event=event, reason=f"{type(error).__name__}: {error}".replace("\x00", ""))
+            reason = f"{type(error).__name__}: {error}".replace("\x00", "")
+            _bury(event=event, reason=reason)
+            _raise_finding(event=event, kind="event_failed", severity=Severity.HIGH, detail=reason)
         else:
             log.warning(
                 "stripe_event_failed", stripe_event=event.event_id, tries=event.tries, error=type(error).__name__
@@ -172,6 +183,19 @@ def _record_failure(*, claimed: StripeEvent, error: Exception) -> EventState | N
 def _bury(*, event: StripeEvent, reason: str) -> None:
     event.state, event.reason = EventState.DEAD, reason[:300]
     log.error("stripe_event_dead", alarm=True, stripe_event=event.event_id, type=event.type, reason=event.reason)
+
+
+def _raise_finding(*, event: StripeEvent, kind: str, severity: Severity, detail: str) -> None:
+    raise_finding(
+        kind=kind,
+        severity=severity,
+        subject=event.event_id,
+        detail=f"{event.type}: {detail}",
+        stripe_id=event.object_id,
+        theirs={"event": event.event_id, "type": event.type, "names": event.related_ids},
+        suggested_repair="Look at the event and replay it, or accept the finding with a reason.",
+        occurred_at=event.occurred_at,
+    )
 
 
 def _back_off(*, tries: int) -> timedelta:
