@@ -146,12 +146,12 @@ def _approvals(label: str, waiting: Waiting, address: str, now: datetime) -> Par
 
 
 def _adjustments_part(period: Period, now: datetime) -> Part:
-    address = list_address(Adjustment, {"state__exact": "waiting"})
+    address = list_address(Adjustment, {"state": "waiting"})
     return _approvals("Credits waiting for approval", waiting_adjustments(), address, now)
 
 
 def _refund_requests_part(period: Period, now: datetime) -> Part:
-    address = list_address(RefundRequest, {"state__exact": "waiting"})
+    address = list_address(RefundRequest, {"state": "waiting"})
     return _approvals("Refunds waiting for approval", waiting_refunds(), address, now)
 
 

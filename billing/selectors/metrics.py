@@ -62,7 +62,7 @@ def _gauge(name: str, meaning: str, value: Decimal | float | None) -> Gauge:
 
 
 def _by(label: str, name: str, meaning: str, values: Mapping[str, Decimal | float | None]) -> Gauge:
-    shown = {(key,): float(value or 0) for key, value in values.items()}
+    shown: dict[tuple[str, ...], float] = {(key,): float(value or 0) for key, value in values.items()}
     return Gauge(name=f"prepaid_{name}", meaning=meaning, labels=(label,), values=shown)
 
 

@@ -100,7 +100,7 @@ class Command(BillingCommand):
             yield cast(TextIO, self.stdout)
             return
         with self.opened(path, "w" if force else "x", encoding="utf-8", newline="") as file:
-            yield file
+            yield cast(TextIO, file)
 
     @contextmanager
     def opened(self, path: Path, mode: str, **options: Any) -> Iterator[IO[Any]]:

@@ -81,7 +81,7 @@ def give_back(payment: Payment, *amounts: int, at: datetime) -> None:
         MoneyMovement.objects.create(
             payment=payment,
             number=number,
-            collected_minor=payment.paid_amount_minor,
+            collected_minor=payment.paid_amount_minor or 0,
             tax_minor=0,
             given_back_minor=amount_minor,
             currency=payment.paid_currency,

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.django_db
 LISTS = {
     "/admin/billing/ledgerentry/": ("ledger", "usage"),
     "/admin/billing/payment/": ("payments",),
+    "/admin/billing/adjustment/": ("adjustments",),
 }
 
 
@@ -115,7 +116,7 @@ def test_links_keep_the_filters_of_the_list(admin: Client) -> None:
 
 @pytest.mark.parametrize("listed", LISTS)
 def test_without_the_right_there_is_no_link_and_no_export(listed: str) -> None:
-    client = client_of("view_ledgerentry", "view_payment")
+    client = client_of("view_ledgerentry", "view_payment", "view_adjustment")
 
     assert "/export/" not in client.get(listed).content.decode()
     for name in LISTS[listed]:

@@ -210,8 +210,8 @@ def test_a_period_is_measured_by_the_time_of_the_sheet() -> None:
     Payment.objects.filter(pk=early.pk).update(created_at=NOON)
     late = make_payment(customer)
 
-    def names(**period: datetime) -> list[str]:
-        return [payment.public_id for payment in choose_rows(sheet=PAYMENTS, **period)]
+    def names(*, since: datetime | None = None, until: datetime) -> list[str]:
+        return [payment.public_id for payment in choose_rows(sheet=PAYMENTS, since=since, until=until)]
 
     assert names(until=timezone.now()) == [early.public_id, late.public_id]
     assert names(since=NOON, until=timezone.now()) == [early.public_id, late.public_id]
