@@ -89,13 +89,17 @@ MODELS = {
 _ADJUSTING: Who = frozenset({SUPPORT, OWNER})
 _APPROVING: Who = frozenset({APPROVER, OWNER})
 _FREEZING: Who = frozenset({FINANCE, OWNER})
+_REFUNDING: Who = frozenset({FINANCE, OWNER})
+_RECONCILING: Who = frozenset({FINANCE, OWNER})
+_REFUNDING: Who = frozenset({FINANCE, OWNER})
+_RECONCILING: Who = frozenset({FINANCE, OWNER})
 _NOTING: Who = frozenset({SUPPORT, FINANCE, OWNER})
 
 PAGES = {
     "index": Page(get=ALL_STAFF, post=ALL_STAFF),
     "search": Page(get=ALL_STAFF, post=ALL_STAFF),
     "password_change": Page(get=ALL_STAFF, post=ALL_STAFF),  # leads to the product's own page
-    "password_change_done": Page(get=ALL_STAFF, post=ALL_STAFF),
+    "password_change_done": Page(get=ALL_STAFF, post=NO_ONE),
     "jsi18n": Page(get=ALL_STAFF, post=ALL_STAFF),
     "autocomplete": Page(get=NO_ONE, post=NO_ONE),  # no form asks for it; without a field it is refused
     "view_on_site": Page(get=NO_ONE, post=NO_ONE, arguments=lambda rows: [1, 1]),  # no row has a page of its own
@@ -109,9 +113,21 @@ PAGES = {
     "billing_billingcustomer_unfreeze": _on("billing.BillingCustomer", _FREEZING),
     "billing_billingcustomer_clear_flag": _on("billing.BillingCustomer", _FREEZING),
     "billing_billingcustomer_add_note": _on("billing.BillingCustomer", _NOTING),
-    "billing_stripeevent_replay_this": _on("billing.StripeEvent", _FREEZING),
+    "billing_stripeevent_replay_this": _on("billing.StripeEvent", _RECONCILING),
     "billing_adjustment_approve": _on("billing.Adjustment", _APPROVING),
     "billing_adjustment_decline": _on("billing.Adjustment", _APPROVING),
+    "billing_payment_refund": _on("billing.Payment", _REFUNDING),
+    "billing_payment_check_with_stripe": _on("billing.Payment", _RECONCILING),
+    "billing_payment_grant_offered": _on("billing.Payment", _RECONCILING),
+    "billing_refundrequest_approve": _on("billing.RefundRequest", _APPROVING),
+    "billing_refundrequest_decline": _on("billing.RefundRequest", _APPROVING),
+    "billing_refundrequest_send_now": _on("billing.RefundRequest", _REFUNDING | _APPROVING),
+    "billing_payment_refund": _on("billing.Payment", _REFUNDING),
+    "billing_payment_check_with_stripe": _on("billing.Payment", _RECONCILING),
+    "billing_payment_grant_offered": _on("billing.Payment", _RECONCILING),
+    "billing_refundrequest_approve": _on("billing.RefundRequest", _APPROVING),
+    "billing_refundrequest_decline": _on("billing.RefundRequest", _APPROVING),
+    "billing_refundrequest_send_now": _on("billing.RefundRequest", _REFUNDING),
     "billing_ledgerentry_export": _export("ledger"),
     "billing_adjustment_export": _export("adjustments"),
     "billing_payment_export": _export("payments"),
@@ -126,5 +142,5 @@ ACTIONS = {
     "socialaccount.SocialAccount:delete_selected": ONLY_OWNER,
     "usersessions.UserSession:delete_selected": ONLY_OWNER,
     "billing.CreditPack:delete_selected": ONLY_OWNER,
-    "billing.StripeEvent:replay": _FREEZING,
+    "billing.StripeEvent:replay": _RECONCILING,
 }
