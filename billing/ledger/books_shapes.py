@@ -65,9 +65,10 @@ class MoneyRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookStep:
-    """One entry with all that its posting wrote, or money that moved without one (`entry_id` is None).
+    """One entry with all that its posting wrote, or money that moved without one.
 
-    Steps come per customer in the order in which they were written, allocations in the order of their rows.
+    The first has a `sequence` and an `entry_id`, the other the `movement_number` of its payment. Steps come
+    per customer in the order in which they were written, allocations in the order of their rows.
     """
 
     customer_id: int
@@ -75,6 +76,7 @@ class BookStep:
     booked_at: datetime
     sequence: int = 0
     entry_id: int | None = None
+    movement_number: int = 0
     kind: EntryKind | None = None
     amount: Decimal = ZERO
     payment_id: int | None = None

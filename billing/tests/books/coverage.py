@@ -1,7 +1,7 @@
 """What random histories must have met before their silence proves anything."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from billing.kinds import UNDONE_BY_MONEY, AllocationKind, EntryKind
 from billing.ledger.books_shapes import BookAccount, Booking, BookReason
@@ -21,7 +21,7 @@ MUST_OCCUR = frozenset(
 )
 
 
-def what_occurred(bookings: Iterable[Booking], price_of_grant: dict[int, tuple[int, object]]) -> Counter[str]:
+def what_occurred(bookings: Iterable[Booking], price_of_grant: Mapping[int, tuple[int, object]]) -> Counter[str]:
     """Count what a history has met; `price_of_grant` gives (payment, price) of each paid grant."""
     met: Counter[str] = Counter()
     for booking in bookings:

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from billing.kinds import EntryKind
 from billing.tests.books.coverage import MUST_OCCUR, what_occurred
-from billing.tests.books.world import Paid, World
+from billing.tests.books.world import MILLIONTH, Paid, World
 
 CREDITS = st.one_of(st.integers(1, 30), st.decimals("0.000001", 30, places=6))
 CENTS = st.integers(1, 400)
@@ -97,14 +97,15 @@ class BooksMachine(RuleBasedStateMachine):
             paid = given_back[pick % len(given_back)]
             self.world.pay_back(paid, -paid.back if is_all else -min(cents, paid.back))
 
-    @rule(credits=CREDITS, cents=CENTS, end=st.sampled_from(["other price", "write off", "cover"]))
-    def refund_what_was_used(self, credits: Decimal, cents: int, end: str) -> None:
+    @rule(credits=CREDITS, cents=CENTS, currency=CURRENCIES, end=st.sampled_from(["other price", "write off", "cover"]))
+    def refund_what_was_used(self, credits: Decimal, cents: int, currency: str, end: str) -> None:
         """Chance alone seldom spends a payment before its money goes back."""
         paid = self.world.buy(credits, cents)
-        if self.world.account.posted > 0:
-            self.used.append(self.world.use(self.world.account.posted))
+        left = (Decimal(credits) / 3).quantize(MILLIONTH) if end == "other price" else Decimal(0)
+        if self.world.account.posted > left:
+            self.used.append(self.world.use(self.world.account.posted - left))
         if end == "other price":
-            self.world.buy(2 * Decimal(credits), cents)
+            self.world.buy(2 * Decimal(credits), cents, currency=currency)
         self.world.pay_back(paid, cents)
         if end == "write off" and self.world.account.posted < 0:
             self.world.write_off(-self.world.account.posted)
