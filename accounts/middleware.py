@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from allauth.mfa.utils import is_mfa_enabled
-from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext as _
+
+from accounts.models import User
+from accounts.second_factor import lacks_second_factor
 
 
 class PrivatePagesMiddleware:
@@ -40,9 +41,9 @@ class StaffSecondFactorMiddleware:
         self, request: HttpRequest, view: Callable[..., HttpResponse], args: list[Any], kwargs: dict[str, Any]
     ) -> HttpResponse | None:
         match = request.resolver_match
-        if not settings.STAFF_NEEDS_SECOND_FACTOR or match is None or "admin" not in match.app_names:
+        if match is None or "admin" not in match.app_names or match.url_name == "logout":
             return None
-        if match.url_name == "logout" or not request.user.is_staff or is_mfa_enabled(request.user):
+        if not isinstance(request.user, User) or not lacks_second_factor(request.user):
             return None
         messages.warning(request, _("Staff log in with a second factor. Set one up to open the admin."))
         return redirect("mfa_index")

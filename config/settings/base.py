@@ -9,6 +9,7 @@ from config.logs import configure_structlog, logging_config
 from config.settings.accounts import *  # noqa: F403
 from config.settings.accounts import google_provider
 from config.settings.admin import *  # noqa: F403
+from config.settings.api import *  # noqa: F403
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 env = Environment(read_environment(file=BASE_DIR / ".env"))

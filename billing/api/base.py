@@ -1,0 +1,68 @@
+"""What every endpoint is built on."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from rest_framework.exceptions import NotFound, UnsupportedMediaType
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.serializers import ValidationError
+from rest_framework.views import APIView
+
+from accounts.models import User
+from billing.api.parsing import StrictSerializer, is_json
+from billing.api.permissions import StaffOnly
+
+
+class ApiView(APIView):
+    """JSON in, JSON out; authentication, parsers and problem documents come from the settings (`REST_FRAMEWORK`)."""
+
+    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Who is calling and whether they may; then, before anything reads it, whether the body can be read."""
+        super().initial(request, *args, **kwargs)
+        has_body = request.META.get("CONTENT_LENGTH") not in (None, "", "0")
+        if has_body and not is_json(request.content_type):
+            raise UnsupportedMediaType(request.content_type or "", detail="Send a body of application/json.")
+
+    def caller(self) -> User:
+        """The user behind the request; the permissions of the view have let nobody else come this far."""
+        if not isinstance(self.request.user, User):
+            raise TypeError("The permissions of this view let somebody in who is not a user.")
+        return self.request.user
+
+
+class StaffView(ApiView):
+    """An endpoint for staff who have the right that it names."""
+
+    permission_classes = [StaffOnly]
+    permission: ClassVar[str]
+
+
+class NoSuchAddress(ApiView):
+    """404 as a problem document, for every address of the API that there is not."""
+
+    authentication_classes = []
+    permission_classes = [AllowAny]
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        raise NotFound("There is no such address. docs/api.md lists them all.")
+
+
+def read_body(request: Request, shape: type[StrictSerializer]) -> dict[str, Any]:
+    """The fields of the body, checked; faults are told by the names of their fields."""
+    fields = shape(data=request.data)
+    fields.is_valid(raise_exception=True)
+    return dict(fields.validated_data)
+
+
+def read_query(request: Request, shape: type[StrictSerializer]) -> dict[str, Any]:
+    """The parameters of the address, checked the same way; none may come twice."""
+    twice = [name for name, values in request.query_params.lists() if len(values) > 1]
+    if twice:
+        raise ValidationError({name: ["Send it once."] for name in twice})
+    fields = shape(data=request.query_params.dict())
+    fields.is_valid(raise_exception=True)
+    return dict(fields.validated_data)

@@ -1,0 +1,87 @@
+"""Bodies: JSON only, of a bounded size, and no field that nobody reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import IO, Any, Final
+
+from rest_framework import serializers
+from rest_framework.exceptions import APIException, ParseError
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import BaseParser, JSONParser
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+
+from billing.money import parse_credits
+
+MAX_BODY_BYTES: Final = 1024 * 1024  # a batch of a thousand events, and then some
+
+
+class BodyTooLarge(APIException):
+    """More than anybody needs to say."""
+
+    status_code = 413
+    default_code = "body_too_large"
+    default_detail = f"A body has at most {MAX_BODY_BYTES} bytes."
+
+
+class BoundedJsonParser(JSONParser):
+    """Reads a JSON body of at most `MAX_BODY_BYTES`."""
+
+    def parse(
+        self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> Any:
+        body = stream.read(MAX_BODY_BYTES + 1)
+        if len(body) > MAX_BODY_BYTES:
+            raise BodyTooLarge
+        try:
+            return json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+        except (ValueError, RecursionError) as error:
+            raise ParseError("The body is not JSON in UTF-8.") from error
+
+
+class AlwaysJson(BaseContentNegotiation):
+    """JSON whatever is asked for: there is nothing else to choose."""
+
+    def select_parser(self, request: Request, parsers: Any) -> BaseParser | None:
+        """The parser of JSON, if the body says that it is JSON."""
+        return parsers[0] if is_json(request.content_type) else None
+
+    def select_renderer(
+        self, request: Request, renderers: Any, format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        return renderers[0], renderers[0].media_type
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """Refuses fields that it does not know by their names: a misspelt one must not be ignored."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Mapping) and (unknown := sorted(str(name) for name in set(data) - set(self.fields))):
+            raise serializers.ValidationError({name: ["There is no such field."] for name in unknown})
+        return super().to_internal_value(data)
+
+
+class CreditsField(serializers.Field[Decimal, Any, str, Any]):
+    """Credits: a decimal string or a whole number, at most six places."""
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        """The amount.
+
+        Raises:
+            InvalidAmount: none; it names the field and what to send.
+        """
+        return parse_credits(data, field=self.field_name or "amount")
+
+    def to_representation(self, value: Decimal) -> str:
+        return str(value)
+
+
+def is_json(content_type: str | None) -> bool:
+    return (content_type or "").partition(";")[0].strip().lower() == "application/json"
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON.")

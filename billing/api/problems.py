@@ -1,0 +1,72 @@
+"""Refusals as RFC 9457 documents (`application/problem+json`), each with a stable `code`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import structlog
+from django.core.exceptions import PermissionDenied
+from django.core.signals import got_request_exception
+from django.http import Http404
+from rest_framework import exceptions
+from rest_framework.response import Response
+
+from billing.errors import BillingError, CheckoutRateLimited
+from billing.views.refusals import problem
+
+MEDIA_TYPE: Final = "application/problem+json"
+log = structlog.get_logger(__name__)
+
+
+def answer_exception(raised: Exception, context: dict[str, Any]) -> Response:
+    """The answer to whatever an endpoint raised; what nobody foresaw is logged and told as 500 without details."""
+    if isinstance(raised, BillingError):
+        members = problem(raised)
+        wait = {"Retry-After": str(raised.retry_after_seconds)} if isinstance(raised, CheckoutRateLimited) else {}
+        return _answer(members, headers=wait)
+    if isinstance(raised, Http404):
+        raised = exceptions.NotFound()
+    elif isinstance(raised, PermissionDenied):
+        raised = exceptions.PermissionDenied()
+    if isinstance(raised, exceptions.ValidationError):
+        return _answer(_faults_of_fields(raised.detail))
+    if isinstance(raised, exceptions.APIException):
+        return _answer(_members(raised.status_code, str(raised.get_codes()), str(raised.detail)), _headers(raised))
+    log.exception("api_failed", error=type(raised).__name__)
+    got_request_exception.send(sender=answer_exception, request=context["request"]._request)
+    return _answer(_members(500, "internal_error", "Something went wrong on our side. Ask again with the same key."))
+
+
+def _members(status: int, code: str, detail: str, **more: Any) -> dict[str, Any]:
+    title = code.replace("_", " ").capitalize()
+    return {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail, **more}
+
+
+def _faults_of_fields(detail: Any) -> dict[str, Any]:
+    """400 that names every field at fault, the first one also by itself."""
+    errors = [{"field": field, "detail": fault} for field, fault in _flatten(detail, "")]
+    first = errors[0]
+    return _members(400, "invalid_request", f"{first['field']}: {first['detail']}", field=first["field"], errors=errors)
+
+
+def _flatten(detail: Any, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(detail, dict):
+        for name, inner in detail.items():
+            own = "" if name == "non_field_errors" else str(name)
+            yield from _flatten(inner, ".".join(part for part in (path, own) if part))
+    elif isinstance(detail, list):
+        for inner in detail:
+            yield from _flatten(inner, path)
+    else:
+        yield path or "body", str(detail)
+
+
+def _headers(raised: exceptions.APIException) -> dict[str, str]:
+    challenge, wait = getattr(raised, "auth_header", None), getattr(raised, "wait", None)
+    headers = {"WWW-Authenticate": str(challenge)} if challenge else {}
+    return {**headers, "Retry-After": str(int(wait))} if wait else headers
+
+
+def _answer(members: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
+    return Response(members, status=members["status"], headers=headers, content_type=MEDIA_TYPE)
