@@ -1,6 +1,6 @@
 """Findings: what does not agree, raised once for each thing, by whoever notices."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -40,7 +40,7 @@ def raise_finding(
 
     What staff have accepted is the same finding still and is not opened again while its detail stays the same.
     """
-    now, fingerprint = timezone.now(), f"{kind}:{subject}"[:300]
+    now, fingerprint = timezone.now(), _fingerprint(kind=kind, subject=subject)
     seen: dict[str, Any] = {
         "severity": severity,
         "ours": dict(ours or {}),
@@ -82,3 +82,14 @@ def end_finding(*, finding: ReconciliationFinding, state: FindingState, reason: 
     if has_ended:
         log.info("finding_ended", kind=finding.kind, fingerprint=finding.fingerprint, state=state)
     return has_ended
+
+
+def end_findings_about(*, kinds: Collection[str], subject: str, reason: str) -> int:
+    """End the open findings of these kinds about one subject, because it has been settled; gives how many."""
+    fingerprints = [_fingerprint(kind=kind, subject=subject) for kind in kinds]
+    found = ReconciliationFinding.objects.filter(fingerprint__in=fingerprints, state=FindingState.OPEN)
+    return sum(end_finding(finding=finding, state=FindingState.REPAIRED, reason=reason) for finding in found)
+
+
+def _fingerprint(*, kind: str, subject: str) -> str:
+    return f"{kind}:{subject}"[:300]

@@ -61,7 +61,7 @@ def converge_payment(*, facts: Sequence[PaymentFacts]) -> Convergence:
     changes = merge_money_back(payment=payment, facts=facts)
     _converge(payment, changes=changes, told_at=named.told_at)
     payment.save()
-    if changes or any(one.disputes or one.fraud_warnings for one in facts):
+    if changes or payment.given_back_minor or any(one.disputes or one.fraud_warnings for one in facts):
         follow_with_flags(payment=payment)
     return Convergence.CONVERGED
 

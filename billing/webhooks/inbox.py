@@ -18,7 +18,7 @@ from billing.gateway.client import StripeGateway
 from billing.gateway.facts import EventEnvelope
 from billing.gateway.parsing import parse_event
 from billing.models import EventState, Severity, StripeEvent
-from billing.services.findings import raise_finding
+from billing.services.findings import end_findings_about, raise_finding
 from billing.services.payments import Convergence
 from billing.webhooks.dispatch import HANDLERS
 from billing.webhooks.effects import Effect
@@ -26,6 +26,7 @@ from billing.webhooks.effects import Effect
 _FIRST_BACK_OFF = timedelta(seconds=2)
 _BACK_OFF_GROWTH = 4  # eight tries span two hours: an outage of Stripe's should not need a person
 _LONGEST_BACK_OFF = timedelta(hours=1)
+_UNMATCHED, _CONTRADICTED, _FAILED = _FINDING_KINDS = ("event_unmatched", "event_contradicted", "event_failed")
 NOT_OURS = "It speaks of nothing that we know (yet)."
 log = structlog.get_logger(__name__)
 
@@ -88,7 +89,7 @@ def find_forgotten_events(*, now: datetime, limit: int = 100) -> int:
         with transaction.atomic():
             if not parked.filter(pk=event.pk).update(state=EventState.DEAD, reason=reason):
                 continue
-            _raise_finding(event=event, kind="event_unmatched", severity=Severity.HIGH, detail=reason)
+            _raise_finding(event=event, kind=_UNMATCHED, severity=Severity.HIGH, detail=reason)
         count += 1
         log.error("stripe_event_unmatched", alarm=True, stripe_event=event.event_id, type=event.type)
     return count
@@ -115,7 +116,7 @@ def _claim(*, event_id: str | None = None) -> StripeEvent | None:
         if event.tries >= conf.webhook_max_tries():  # the last try ended with its process
             reason = "Its last try did not come to an end."
             _bury(event=event, reason=reason)
-            _raise_finding(event=event, kind="event_failed", severity=Severity.HIGH, detail=reason)
+            _raise_finding(event=event, kind=_FAILED, severity=Severity.HIGH, detail=reason)
             event.save(update_fields=["state", "reason"])
             return event
         event.tries += 1
@@ -148,6 +149,7 @@ def _finish(*, event: StripeEvent, effect: Effect) -> EventState | None:
         now = timezone.now()
         match effect():
             case Convergence.CONVERGED:
+                end_findings_about(kinds=_FINDING_KINDS, subject=event.event_id, reason="The event was worked off.")
                 event.state, event.done_at, event.reason, event.traceback = EventState.DONE, now, "", ""
             case Convergence.UNKNOWN:  # waiting is no failure, so its tries do not count
                 # One that is looked at again and again is waiting since it was parked first.
@@ -156,7 +158,7 @@ def _finish(*, event: StripeEvent, effect: Effect) -> EventState | None:
             case Convergence.CONTRADICTED:
                 reason = "It contradicts what we know of the payment that it names."
                 _bury(event=event, reason=reason)
-                _raise_finding(event=event, kind="event_contradicted", severity=Severity.CRITICAL, detail=reason)
+                _raise_finding(event=event, kind=_CONTRADICTED, severity=Severity.CRITICAL, detail=reason)
         event.save(update_fields=["state", "done_at", "parked_at", "reason", "tries", "traceback"])
     return EventState(event.state)
 
@@ -171,7 +173,7 @@ def _record_failure(*, claimed: StripeEvent, error: Exception) -> EventState | N
         if event.tries >= conf.webhook_max_tries():
             reason = f"{type(error).__name__}: {error}".replace("\x00", "")
             _bury(event=event, reason=reason)
-            _raise_finding(event=event, kind="event_failed", severity=Severity.HIGH, detail=reason)
+            _raise_finding(event=event, kind=_FAILED, severity=Severity.HIGH, detail=reason)
         else:
             log.warning(
                 "stripe_event_failed", stripe_event=event.event_id, tries=event.tries, error=type(error).__name__

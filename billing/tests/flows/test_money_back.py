@@ -35,6 +35,7 @@ from billing.tests.ledger.steps import assert_books_are_right, kinds_of, use
 from billing.tests.shop import WEBHOOK_SECRET, deliver, make_pack, open_checkout, work_off_all
 from billing.webhooks.dispatch import HANDLERS
 from billing.webhooks.inbox import find_forgotten_events
+from billing.webhooks.replay import replay_event
 from sandbox.stripe.control import Control
 from sandbox.stripe.server import SandboxServer
 
@@ -325,8 +326,25 @@ def test_refund_of_a_payment_that_is_not_ours_changes_nothing_and_becomes_a_find
 
     find_forgotten_events(now=timezone.now() + timedelta(hours=73))
 
-    findings = ReconciliationFinding.objects.filter(kind="event_unmatched")
+    findings = ReconciliationFinding.objects.filter(kind="event_unmatched", state="open")
     assert findings.count() == StripeEvent.objects.filter(state=EventState.DEAD).count() > 0
+
+
+def test_finding_of_a_dead_event_ends_when_its_replay_succeeds(shop: Shop, settings: Settings) -> None:
+    settings.WEBHOOK_MAX_TRIES = 1
+    shop.buy()
+    shop.control.open_dispute(shop.session)
+    shop.control.add_fault("error", method="GET", path="/v1/disputes/", times=20)
+    shop.hear()
+    findings = ReconciliationFinding.objects.filter(kind="event_failed", state="open")
+    assert (findings.count(), shop.posted) == (2, 1000)
+
+    shop.control.clear_faults()
+    for event in StripeEvent.objects.filter(state=EventState.DEAD):
+        replay_event(event_id=event.event_id)
+    shop.hear()
+
+    assert (findings.count(), shop.posted) == (0, 0)
 
 
 @pytest.fixture

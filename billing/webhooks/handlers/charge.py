@@ -10,9 +10,10 @@ from billing.selectors.payments import find_payment
 from billing.services.payment_facts import facts_of_refunds
 from billing.services.payments import Convergence, converge_payment
 from billing.webhooks.effects import Effect
-from billing.webhooks.handlers.finding_payment import link_to_payment
+from billing.webhooks.handlers.finding_payment import link_to_payment, unknown_if_missing
 
 
+@unknown_if_missing
 def handle_charge_refunded(*, event: EventEnvelope, gateway: StripeGateway) -> Effect | None:
     """The effect of all refunds that the charge has now; None while its payment is none of ours."""
     refunds = list(gateway.list_refunds_of(charge_id=event.object_id))

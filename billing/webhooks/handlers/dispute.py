@@ -9,9 +9,10 @@ from billing.gateway.facts import EventEnvelope
 from billing.services.payment_facts import facts_of_dispute
 from billing.services.payments import converge_payment
 from billing.webhooks.effects import Effect
-from billing.webhooks.handlers.finding_payment import link_to_payment
+from billing.webhooks.handlers.finding_payment import link_to_payment, unknown_if_missing
 
 
+@unknown_if_missing
 def handle_dispute(*, event: EventEnvelope, gateway: StripeGateway) -> Effect | None:
     """The effect of a dispute as it is now; None while its payment is none of ours."""
     read_at = timezone.now()

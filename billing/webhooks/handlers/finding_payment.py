@@ -1,9 +1,14 @@
 """Which payment of ours an object means that names only Stripe's ids: an intent, or its charge."""
 
+from functools import wraps
+
+from billing.errors import StripeObjectMissing
 from billing.gateway.client import StripeGateway
+from billing.gateway.facts import EventEnvelope
 from billing.models import Payment
 from billing.selectors.payments import find_payment
 from billing.services.payment_facts import PaymentFacts, linked_by_intent
+from billing.webhooks.effects import Effect, Handler
 
 
 def link_to_payment(*, facts: PaymentFacts, gateway: StripeGateway) -> list[PaymentFacts] | None:
@@ -20,3 +25,16 @@ def link_to_payment(*, facts: PaymentFacts, gateway: StripeGateway) -> list[Paym
     if not Payment.objects.filter(public_id=intent.payment_reference).exists():
         return None
     return [linked_by_intent(facts=facts, intent=intent)]
+
+
+def unknown_if_missing(handler: Handler) -> Handler:
+    """The handler, for objects that our key may not find: an event of such a one is parked, and tried no more."""
+
+    @wraps(handler)
+    def handle(*, event: EventEnvelope, gateway: StripeGateway) -> Effect | None:
+        try:
+            return handler(event=event, gateway=gateway)
+        except StripeObjectMissing:
+            return None
+
+    return handle

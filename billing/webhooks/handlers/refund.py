@@ -10,9 +10,10 @@ from billing.gateway.parsing import parse_refund
 from billing.services.payment_facts import facts_of_refunds
 from billing.services.payments import converge_payment
 from billing.webhooks.effects import Effect
-from billing.webhooks.handlers.finding_payment import link_to_payment
+from billing.webhooks.handlers.finding_payment import link_to_payment, unknown_if_missing
 
 
+@unknown_if_missing
 def handle_refund(*, event: EventEnvelope, gateway: StripeGateway) -> Effect | None:
     """The effect of a refund's event; None while its payment is none of ours."""
     refund = (
