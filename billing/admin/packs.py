@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.utils import flatten_fieldsets
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
@@ -28,6 +29,8 @@ from billing.errors import BillingError
 from billing.models import CreditPack
 from billing.services.gateway import configured_gateway
 from billing.services.price_adoption import adopt_pack_price
+
+_VERSION_PAGE = "billing_creditpack_simple_history"
 
 
 class PriceForm(forms.Form):
@@ -51,7 +54,6 @@ class CreditPackAdmin(AuditedAdmin, SimpleHistoryAdmin, ModelAdmin):  # type: ig
     list_editable = ("position", "is_active")
     search_fields = ("slug", "name", "stripe_price_id", "stripe_product_id")
     search_help_text = "Name, slug, or a price's or product's id at Stripe"
-    prepopulated_fields = {"slug": ("name",)}
     readonly_fields = ("stripe_shown", "product_shown")
     actions_detail = ("adopt_price",)
     fieldsets = (
@@ -68,11 +70,14 @@ class CreditPackAdmin(AuditedAdmin, SimpleHistoryAdmin, ModelAdmin):  # type: ig
     )
 
     def get_readonly_fields(self, request: HttpRequest, obj: CreditPack | None = None) -> tuple[str, ...]:
+        match = request.resolver_match
+        if match is not None and match.url_name == _VERSION_PAGE:
+            return tuple(flatten_fieldsets(self.fieldsets))
         is_sold = obj is not None and obj.payments.exists()
         return (*self.readonly_fields, "slug") if is_sold else self.readonly_fields
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: CreditPack | None = None) -> dict[str, Any]:
-        return {} if obj else self.prepopulated_fields
+        return {} if obj else {"slug": ("name",)}
 
     def save_model(
         self, request: HttpRequest, obj: CreditPack, form: forms.ModelForm[CreditPack], change: bool

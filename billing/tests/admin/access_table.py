@@ -100,7 +100,7 @@ PAGES = {
     "search": Page(get=ALL_STAFF, post=ALL_STAFF),
     "password_change": Page(get=ALL_STAFF, post=ALL_STAFF),  # leads to the product's own page
     "password_change_done": Page(get=ALL_STAFF, post=NO_ONE),
-    "jsi18n": Page(get=ALL_STAFF, post=ALL_STAFF),
+    "jsi18n": Page(get=ALL_STAFF, post=NO_ONE),
     "autocomplete": Page(get=NO_ONE, post=NO_ONE),  # no form asks for it; without a field it is refused
     "view_on_site": Page(get=NO_ONE, post=NO_ONE, arguments=lambda rows: [1, 1]),  # no row has a page of its own
     "app_list": Page(get=READERS, post=READERS, arguments=lambda rows: ["billing"]),
@@ -122,15 +122,12 @@ PAGES = {
     "billing_refundrequest_approve": _on("billing.RefundRequest", _APPROVING),
     "billing_refundrequest_decline": _on("billing.RefundRequest", _APPROVING),
     "billing_refundrequest_send_now": _on("billing.RefundRequest", _REFUNDING | _APPROVING),
-    "billing_payment_refund": _on("billing.Payment", _REFUNDING),
-    "billing_payment_check_with_stripe": _on("billing.Payment", _RECONCILING),
-    "billing_payment_grant_offered": _on("billing.Payment", _RECONCILING),
-    "billing_refundrequest_approve": _on("billing.RefundRequest", _APPROVING),
-    "billing_refundrequest_decline": _on("billing.RefundRequest", _APPROVING),
-    "billing_refundrequest_send_now": _on("billing.RefundRequest", _REFUNDING),
     "billing_ledgerentry_export": _export("ledger"),
     "billing_adjustment_export": _export("adjustments"),
     "billing_payment_export": _export("payments"),
+    "billing_books": Page(get=EXPORTING, post=EXPORTING),
+    "billing_books_months": Page(get=EXPORTING, post=EXPORTING),
+    "billing_books_journal": Page(get=EXPORTING, post=EXPORTING),
 }
 
 ACTIONS = {
