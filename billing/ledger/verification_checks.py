@@ -221,7 +221,8 @@ CHECKS = {
         SELECT a.customer_id, e.id, 'adjustment ' || a.public_id || ' of ' || a.amount || ' has an entry of '
             || e.amount
         FROM billing_adjustment a JOIN billing_ledgerentry e ON e.id = a.entry_id
-        WHERE <customers:a.customer_id> AND (e.amount <> a.amount OR e.customer_id <> a.customer_id
+        WHERE <customers:a.customer_id> AND (e.customer_id <> a.customer_id
+            OR CASE WHEN a.is_write_off THEN e.amount > a.amount ELSE e.amount <> a.amount END
             OR e.idempotency_key <> 'staff:' || a.public_id)
     """,
     "frozen_while_a_flag_freezes": """
