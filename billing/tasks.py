@@ -1,16 +1,27 @@
 """Celery tasks: thin doors. Whatever moves credits, the sweeper would do a little later anyway."""
 
 from contextlib import suppress
+from datetime import datetime
 
 from celery import shared_task
 from django.utils import timezone
 
+from accounts.models import User
 from billing import wake
 from billing.errors import StripeUnavailable
 from billing.models import EventState, StripeEvent
+from billing.services.books_report import add_up_books
 from billing.services.catalog import sync_catalog
 from billing.services.gateway import configured_gateway
 from billing.services.receipts import fetch_missing_receipts, fetch_receipt
+from billing.services.reconciliation.schedule import (
+    FULL,
+    RECENT,
+    reconcile_for_staff,
+    reconcile_on_schedule,
+    verify_on_schedule,
+)
+from billing.webhooks.catching_up import inbox_of
 from billing.webhooks.inbox import work_off_due_events, work_off_event
 
 
@@ -37,7 +48,53 @@ def fetch_receipts() -> int:
     return fetch_missing_receipts(gateway=configured_gateway(), now=timezone.now())
 
 
+@shared_task(name=wake.ADD_UP_BOOKS)
+def add_up_the_books() -> None:
+    """Add up the books for the report of staff, which is too much to do while somebody waits."""
+    add_up_books()
+
+
 @shared_task(name=wake.SYNC_CATALOG)
 def sync_stripe_catalog() -> int:
     """Give packs that staff have changed their prices at Stripe; gives the number of steps."""
     return sum(1 for _ in sync_catalog(gateway=configured_gateway()))
+
+
+@shared_task(name="billing.reconcile_recent", soft_time_limit=840, time_limit=870)
+def reconcile_recent() -> None:
+    """Compare the last two days with Stripe, and repair."""
+    gateway = configured_gateway()
+    reconcile_on_schedule(span=RECENT, gateway=gateway, inbox=inbox_of(gateway))
+
+
+@shared_task(name="billing.reconcile_in_full", soft_time_limit=6 * 3600, time_limit=6 * 3600 + 60)
+def reconcile_in_full() -> None:
+    """Compare the last five weeks with Stripe, and repair."""
+    gateway = configured_gateway()
+    reconcile_on_schedule(span=FULL, gateway=gateway, inbox=inbox_of(gateway))
+
+
+@shared_task(name=wake.RECONCILE_WINDOW, soft_time_limit=6 * 3600, time_limit=6 * 3600 + 60)
+def reconcile_window(since: str, until: str, repairs: int, user_id: int) -> None:
+    """Compare the window that a member of staff has asked for; an empty end is now."""
+    gateway = configured_gateway()
+    reconcile_for_staff(
+        since=datetime.fromisoformat(since),
+        until=datetime.fromisoformat(until) if until else None,
+        repairs=bool(repairs),
+        started_by=User.objects.filter(pk=user_id).first(),
+        gateway=gateway,
+        inbox=inbox_of(gateway),
+    )
+
+
+@shared_task(name="billing.verify_recent", soft_time_limit=300, time_limit=330)
+def verify_recent() -> None:
+    """Verify the books of whoever has moved since the last look."""
+    verify_on_schedule(is_recent=True)
+
+
+@shared_task(name="billing.verify_in_full", soft_time_limit=3600, time_limit=3660)
+def verify_in_full() -> None:
+    """Verify the books of all customers."""
+    verify_on_schedule(is_recent=False)

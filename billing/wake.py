@@ -13,6 +13,8 @@ from kombu import Connection, Producer
 
 WORK_OFF_EVENT = "billing.work_off_event"
 SYNC_CATALOG = "billing.sync_catalog"
+RECONCILE_WINDOW = "billing.reconcile_window"
+ADD_UP_BOOKS = "billing.add_up_books"
 
 _TIMEOUT_SECONDS = 0.25
 _QUIET_SECONDS = 5.0  # after a failure nobody is held up by the broker for so long

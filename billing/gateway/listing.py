@@ -129,7 +129,7 @@ class ListingCalls:
         cursor: dict[str, str] = {}
         while True:
             with stripe_errors_as_ours():
-                page: Any = self._client.raw_request("get", path, **params, **cursor).data  # type: ignore[no-untyped-call]
+                page: Any = self._client.raw_request("get", path, **params, **cursor).data
             rows = page["data"]
             if rows:
                 yield [parse(row) for row in rows]

@@ -3,6 +3,8 @@
 import logging
 from pathlib import Path
 
+from celery.schedules import crontab
+
 from config.csp import checkout_additions, pages_policy
 from config.environment import Environment, celery_broker, read_environment
 from config.logs import configure_structlog, logging_config
@@ -184,6 +186,18 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     # For when the sweeper is down. What was not run in time is not run twice.
     "work-off-inbox": {"task": "billing.work_off_inbox", "schedule": 30.0, "options": {"expires": 30}},
     "fetch-receipts": {"task": "billing.fetch_receipts", "schedule": 60.0, "options": {"expires": 60}},
+    "reconcile-recent": {"task": "billing.reconcile_recent", "schedule": 900.0, "options": {"expires": 900}},
+    "reconcile-in-full": {
+        "task": "billing.reconcile_in_full",
+        "schedule": crontab(hour=3, minute=15),
+        "options": {"expires": 3600},
+    },
+    "verify-recent": {"task": "billing.verify_recent", "schedule": 60.0, "options": {"expires": 60}},
+    "verify-in-full": {
+        "task": "billing.verify_in_full",
+        "schedule": crontab(hour=4, minute=45),
+        "options": {"expires": 3600},
+    },
 }
 
 # --- The browser's safety

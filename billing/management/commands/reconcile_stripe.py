@@ -27,9 +27,10 @@ class Command(BillingCommand):
     """Safe at any time and twice at once: the same thing is one finding, and repairs converge."""
 
     help = (
-        "Reads Stripe's checkout sessions, payment intents, charges, refunds, disputes, invoices, balance transactions, "
-        "customers and missed events, and compares them with our books, both ways. --repair converges what differs, as "
-        "the webhooks would have; nothing is ever edited. Exit code 0: clean, or all repaired, 1: findings left, 2: error."
+        "Reads Stripe's checkout sessions, payment intents, charges, refunds, disputes, invoices, balance movements, "
+        "customers and missed events, and compares them with our books, both ways. --repair converges what differs, "
+        "as the webhooks would have; nothing is ever edited. Exit code 0: clean, or all repaired, 1: findings left, "
+        "2: error."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -60,11 +61,11 @@ class Command(BillingCommand):
             # What is repaired at once need not wait for its webhook.
             grace=timedelta(0) if repair else GRACE,
         )
-        run, counts = self.reconcile(scope)
+        counts = self.reconcile(scope)
         if counts.left or counts.failed_repairs:
             sys.exit(EXIT_FINDINGS)
 
-    def reconcile(self, scope: StripeScope) -> tuple[ReconciliationRun | None, Counts]:
+    def reconcile(self, scope: StripeScope) -> Counts:
         """Run it, and print what it tells."""
         gateway = configured_gateway()
         self.begin()
@@ -86,7 +87,7 @@ class Command(BillingCommand):
         self.end(scope, run, counts)
         if run is not None:
             alarm_of_run(run=run)
-        return run, counts
+        return counts
 
     def begin(self) -> None:
         """Open the document: findings are written into it one by one, so that it may be of any size."""
@@ -137,9 +138,8 @@ class Command(BillingCommand):
             self.stdout.write(("," if self.count > 1 else "") + "\n" + json.dumps(row), ending="")
         else:
             subject = row["payment"] or row["customer"] or "-"
-            self.stdout.write(
-                f"{row['severity']}: {row['kind']}: {subject} {row['stripe_id'] or ''}: {row['detail']} [{row['state']}]"
-            )
+            about = f"{subject} {row['stripe_id'] or ''}".strip()
+            self.stdout.write(f"{row['severity']}: {row['kind']}: {about}: {row['detail']} [{row['state']}]")
 
     def tell_progress(self, progress: Progress) -> None:
         """Show how far a step has come."""

@@ -1,4 +1,4 @@
-"""Every kind of finding: where staff find it, how much it matters, and what repairs it. docs/reconciliation.md has more."""
+"""Every kind of finding: where staff find it, how much it matters, what repairs it. See docs/reconciliation.md."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -100,9 +100,25 @@ _KINDS = (
         name="event_unmatched",
         label="Event of nothing that we know",
         bucket=Bucket.MISSING_HERE,
-        severity=Severity.MEDIUM,
+        severity=Severity.HIGH,
         repair=Repair.STAFF,
         suggestion="Look the object up at Stripe's dashboard; replay the event once its payment is known, or accept.",
+    ),
+    FindingKind(
+        name="event_failed",
+        label="Event that cannot be worked off",
+        bucket=Bucket.MISSING_HERE,
+        severity=Severity.HIGH,
+        repair=Repair.STAFF,
+        suggestion="Read its traceback, correct the cause, replay it.",
+    ),
+    FindingKind(
+        name="event_contradicted",
+        label="Event that contradicts what we know",
+        bucket=Bucket.MISSING_HERE,
+        severity=Severity.CRITICAL,
+        repair=Repair.STAFF,
+        suggestion="Compare the event with its payment; refund at Stripe's dashboard, or accept.",
     ),
     FindingKind(
         name="granted_not_paid",
@@ -118,7 +134,7 @@ _KINDS = (
         bucket=Bucket.MISSING_THERE,
         severity=Severity.HIGH,
         repair=Repair.STAFF,
-        suggestion="Check that our key is of the right account; then take the credits back by an adjustment, or accept.",
+        suggestion="Check that our key is of the right account; then correct the credits by an adjustment, or accept.",
     ),
     FindingKind(
         name="amount_differs",
@@ -259,4 +275,6 @@ _KINDS = (
 )
 FINDING_KINDS: dict[str, FindingKind] = {kind.name: kind for kind in _KINDS}
 # Raised by what notices them, convergence or the inbox; a run of reconciliation does not end them.
-RAISED_ELSEWHERE = frozenset({"payment_mismatched", "event_unmatched", "books_do_not_close"})
+RAISED_ELSEWHERE = frozenset(
+    {"payment_mismatched", "event_unmatched", "event_failed", "event_contradicted", "books_do_not_close"}
+)

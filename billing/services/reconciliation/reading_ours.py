@@ -1,4 +1,4 @@
-"""The other direction: what is here and was not seen at Stripe. Whatever looks lost is asked for once more by its id."""
+"""The other direction: what is here and was not seen at Stripe. What looks lost is asked for once more by its id."""
 
 from collections.abc import Iterator
 from typing import Any, TypeVar

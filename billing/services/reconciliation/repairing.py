@@ -232,9 +232,7 @@ def _is_event_known(finding: ReconciliationFinding, payment: Payment | None) -> 
 
 
 def _is_customer_forgotten(finding: ReconciliationFinding, payment: Payment | None) -> bool:
-    return finding.customer is not None and finding.stripe_id in BillingCustomer.objects.values_list(
-        "former_stripe_customer_ids", flat=True
-    ).get(pk=finding.customer_id)
+    return not BillingCustomer.objects.filter(stripe_customer_id=finding.stripe_id).exists()
 
 
 _SETTLED: dict[str, Callable[[ReconciliationFinding, Payment | None], bool]] = {

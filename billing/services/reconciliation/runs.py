@@ -1,11 +1,11 @@
-"""The rows of runs: each lives under an advisory lock of its process, so that one that died can be told from one that runs.
+"""The rows of runs. Each lives under an advisory lock of its process, so that a dead one can be told from a live one.
 
 Two runs at once are harmless: findings are the same rows by their fingerprints, and repairs converge.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -16,6 +16,7 @@ from accounts.models import User
 from billing.models import BillingCustomer, ReconciliationRun, RunKind, RunState, RunTrigger
 
 _LOCK_CLASS = 0x5245434F  # "RECO": the first half of the advisory locks of runs, the second is the run's id
+_SLACK = timedelta(minutes=1)
 log = structlog.get_logger(__name__)
 
 
@@ -43,6 +44,13 @@ def start_run(
     )
     _call("pg_advisory_lock", run.pk)
     return run
+
+
+def is_under_way(*, kind: RunKind, trigger: RunTrigger, span: timedelta | None = None) -> bool:
+    """Whether such a run lives, over so long a time: the schedule does not start a second one beside it."""
+    _bury_dead_runs(kind)
+    alive = ReconciliationRun.objects.filter(kind=kind, trigger=trigger, state=RunState.RUNNING)
+    return any(span is None or (run.since and abs(run.started_at - run.since - span) < _SLACK) for run in alive)
 
 
 @contextmanager

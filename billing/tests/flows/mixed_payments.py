@@ -1,4 +1,4 @@
-"""Payments of every kind at the sandbox, each with what became of its money, for runs that are compared with each other."""
+"""Payments of every kind at the sandbox, each with what became of its money, for runs that are compared."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,8 @@
-"""With every webhook lost, one run of reconciliation brings each balance to where the webhooks would have brought it."""
+"""With every webhook lost, one run of reconciliation brings each balance to where webhooks would have brought it."""
 
 import json
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import call_command
@@ -18,7 +19,7 @@ from sandbox.stripe.server import SandboxServer
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet_broker")]
 
 
-def reconcile(*arguments: str) -> tuple[int, dict[str, object]]:
+def reconcile(*arguments: str) -> tuple[int, dict[str, Any]]:
     """The command's exit code and its JSON."""
     out = StringIO()
     code = 0
