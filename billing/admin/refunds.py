@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.utils.safestring import SafeString
 
 from billing.admin.base import ReadOnlyAdmin, ReadOnlyInline, customer_of, link_to, show_money, shown
+from billing.admin.books import BooksPages
 from billing.admin.links import link_to_stripe
 from billing.admin.search import FoundByCustomer
 from billing.models import DisputeMovement, FraudWarning, MoneyMovement, PaymentDispute, PaymentRefund
@@ -186,7 +187,7 @@ class FraudWarningAdmin(OfPaymentAdmin):
 
 
 @admin.register(MoneyMovement)
-class MoneyMovementAdmin(OfPaymentAdmin):
+class MoneyMovementAdmin(BooksPages, OfPaymentAdmin):
     """How what was collected and given back of each payment grew and shrank. The books are made of these rows."""
 
     list_display = (

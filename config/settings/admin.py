@@ -70,6 +70,12 @@ UNFOLD: dict[str, Any] = {
                     _page("Disputes", "gavel", "billing", "paymentdispute"),
                     _page("Fraud warnings", "warning", "billing", "fraudwarning"),
                     _page("Money movements", "swap_vert", "billing", "moneymovement"),
+                    {
+                        "title": "Books",
+                        "icon": "menu_book",
+                        "link": reverse_lazy("admin:billing_books"),
+                        "permission": _may_view("billing.view_books"),
+                    },
                     _page("Credit packs", "sell", "billing", "creditpack"),
                     _page("Stripe events", "inbox", "billing", "stripeevent"),
                 ],
