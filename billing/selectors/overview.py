@@ -5,14 +5,17 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
 from django.db import connection
-from django.db.models import Q, Sum
+from django.db.models import Prefetch, Q, Sum
 from django.db.models.functions import TruncDate
 
-from billing.models import BillingCustomer, LedgerEntry, Payment, PaymentState
+from billing.models import BillingCustomer, LedgerEntry, Payment, PaymentDispute, PaymentRefund, PaymentState
 from billing.money import ZERO
 
 # Stripe keeps a checkout open for a day; a little less, so that nobody is sent to one that is about to close.
 CHECKOUT_LIFETIME = timedelta(hours=23)
+GIVEN_BACK_IS_NEWS = timedelta(days=30)
+_NEWEST_REFUNDS_FIRST = Prefetch("refunds", PaymentRefund.objects.order_by("-refunded_at", "-pk"))
+_NEWEST_DISPUTES_FIRST = Prefetch("disputes", PaymentDispute.objects.order_by("-opened_at", "-pk"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +78,21 @@ def payments_under_way(*, customer_id: int) -> list[Payment]:
 def page_of_payments(*, customer_id: int, before_id: int | None, limit: int) -> tuple[list[Payment], int | None]:
     """Up to `limit` payments, the newest first, and the id to go on from (`None` after the last page)."""
     payments = Payment.objects.filter(customer_id=customer_id).select_related("pack").order_by("-pk")
+    payments = payments.prefetch_related(_NEWEST_REFUNDS_FIRST, _NEWEST_DISPUTES_FIRST)
     if before_id is not None:
         payments = payments.filter(pk__lt=before_id)
     rows = list(payments[: limit + 1])
     return rows[:limit], rows[limit - 1].pk if len(rows) > limit else None
+
+
+def payments_given_back(*, customer_id: int, now: datetime, limit: int = 3) -> list[Payment]:
+    """Payments of which money went back lately, or may: a refund of the last month, a dispute that is not closed."""
+    since = now - GIVEN_BACK_IS_NEWS
+    is_news = Q(refunds__refunded_at__gt=since) | Q(refunds__dead_at__gt=since) | Q(disputes__opened_at__gt=since)
+    is_open_dispute = Q(disputes__isnull=False, disputes__closed_at__isnull=True)
+    named = Payment.objects.filter(is_news | is_open_dispute, customer_id=customer_id).values("pk")
+    payments = Payment.objects.filter(pk__in=named).order_by("-pk")
+    return list(payments.prefetch_related(_NEWEST_REFUNDS_FIRST, _NEWEST_DISPUTES_FIRST)[:limit])
 
 
 def is_open(payment: Payment, *, now: datetime) -> bool:

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 from billing.models import BillingCustomer
 from billing.selectors.balances import read_category_balances, read_next_expiry
 from billing.selectors.entries import page_of_entries
-from billing.selectors.overview import daily_movements, payments_under_way
+from billing.selectors.overview import daily_movements, payments_given_back, payments_under_way
 from billing.views.access import customer_page
 from billing.views.balance import balance_of_page
 from billing.views.chart import draw_movements
@@ -29,6 +29,7 @@ def overview(request: HttpRequest, customer: BillingCustomer) -> HttpResponseBas
         "categories": read_category_balances(customer_id=customer.pk, now=now),
         "next_expiry": read_next_expiry(customer_id=customer.pk, now=now) if balance.next_expiry_at else None,
         "payments_under_way": payments_under_way(customer_id=customer.pk),
+        "payments_given_back": payments_given_back(customer_id=customer.pk, now=now),
         "entries": recent.entries,
         "movements": movements,
         "chart": draw_movements(movements),

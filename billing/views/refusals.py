@@ -1,5 +1,6 @@
 """Refusals at the edge: the one table of HTTP statuses, and the answers for people and for programs."""
 
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -7,9 +8,14 @@ import structlog
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from billing import conf
 from billing.errors import BillingError, CheckoutRateLimited, InsufficientCredits, StripeRefused, StripeUnavailable
+from billing.money import format_credits
+from billing.selectors.balances import read_balance
+from billing.templatetags.billing_words import debt_sentences
 
 log = structlog.get_logger(__name__)
 
@@ -47,16 +53,44 @@ def answer_refusal(request: HttpRequest, refusal: BillingError) -> HttpResponse:
     status = STATUSES.get(refusal.code, 400)
     if isinstance(refusal, StripeRefused | StripeUnavailable):
         log.warning("stripe_failed_a_request", code=refusal.code, reason=str(refusal))
+    members, debt = problem(refusal), _debt_behind(request, refusal)
+    if debt is not None:
+        members |= {"debt": str(debt.credits), "detail": " ".join([members["detail"], debt.summary, *debt.sentences])}
     response: HttpResponse
     if prefers_json(request):
-        response = JsonResponse(problem(refusal), status=status, content_type="application/problem+json")
+        response = JsonResponse(members, status=status, content_type="application/problem+json")
     else:
         response = render(
-            request, "billing/refusal.html", {"refusal": refusal, "problem": problem(refusal)}, status=status
+            request, "billing/refusal.html", {"refusal": refusal, "problem": members, "debt": debt}, status=status
         )
     if isinstance(refusal, CheckoutRateLimited):
         response["Retry-After"] = str(refusal.retry_after_seconds)
     return response
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainedDebt:
+    """Why somebody lacks credits though they bought some: how much is owed, and a sentence for each cause."""
+
+    credits: Decimal
+    summary: str
+    sentences: list[str]
+
+
+def _debt_behind(request: HttpRequest, refusal: BillingError) -> ExplainedDebt | None:
+    """The debt of the signed-in user where it is why credits are lacking."""
+    user = getattr(request, "user", None)
+    if not isinstance(refusal, InsufficientCredits) or user is None or not user.is_authenticated:
+        return None
+    balance = read_balance(user_id=user.pk, now=timezone.now())
+    if balance is None or not balance.debt:
+        return None
+    owed = format_credits(balance.debt)
+    return ExplainedDebt(
+        credits=balance.debt,
+        summary=_("You owe %(owed)s credits; the next purchase repays them first.") % {"owed": owed},
+        sentences=debt_sentences(balance),
+    )
 
 
 def problem(refusal: BillingError) -> dict[str, Any]:

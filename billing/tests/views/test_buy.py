@@ -39,7 +39,7 @@ def test_debt_is_repaid_first(browser: Client, customer: BillingCustomer) -> Non
 
     page = browser.get("/billing/buy/").content.decode()
 
-    assert "Repays your debt of 420 first" in page
+    assert "Of these, 420 repay your debt" in page
     assert "After purchase you will have 10,080" in page
 
 
