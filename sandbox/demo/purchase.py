@@ -1,22 +1,21 @@
-"""The owner's first purchase, made as people make it: a checkout at the stand-in, a test card, signed events."""
+"""Purchases made as people make them: a checkout at the stand-in, a test card, signed events."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 from urllib.parse import urlsplit
 
 from billing import conf
 from billing.gateway.client import StripeGateway
 from billing.models import BillingCustomer, Payment
-from billing.services.checkout import CheckoutPages, start_checkout
-from billing.services.orders import order_pack
+from billing.services.checkout import CheckoutPages, StartedCheckout, start_checkout
+from billing.services.orders import Order
 from billing.webhooks.inbox import store_event, work_off_event
+from sandbox.stripe.control import Control
 from sandbox.stripe.server import PortTaken, SandboxServer
-
-_FORM_KEY: Final = "demo-purchase"
 
 
 @contextmanager
@@ -35,33 +34,57 @@ def stand_in_of_our_own(*, state: Path) -> Iterator[SandboxServer | None]:
         server.stop()
 
 
-def buy_as_owner(*, customer: BillingCustomer, pack: str, stand_in: SandboxServer, gateway: StripeGateway) -> Payment:
-    """The paid payment for the pack. Seeding again gives the first one and buys nothing."""
-    bought = Payment.objects.filter(customer=customer, form_key=_FORM_KEY, paid_at__isnull=False).first()
+@dataclass(frozen=True, slots=True)
+class Till:
+    """Where the demo's customers pay: the stand-in's levers, and our way to Stripe."""
+
+    control: Control
+    gateway: StripeGateway
+
+    def open(self, *, customer: BillingCustomer, order: Order, form_key: str) -> StartedCheckout:
+        """A checkout for an order, opened by the form of that key."""
+        pages = f"{conf.site_url()}/billing/checkout"
+        return start_checkout(
+            customer=customer,
+            order=order,
+            form_key=form_key,
+            ui_mode="embedded_page",
+            network_hash="",
+            pages=CheckoutPages(
+                returned=f"{pages}/return/?session_id={{CHECKOUT_SESSION_ID}}", cancelled=f"{pages}/cancelled/"
+            ),
+            gateway=self.gateway,
+        )
+
+    def tell(self) -> None:
+        """Take what has happened at the stand-in into the inbox as the webhook would, and work it off."""
+        for signed in self.control.take_events(secret=conf.stripe_webhook_secrets()[0]):
+            envelope = self.gateway.verify_webhook(body=signed.payload, header=signed.signature)
+            store_event(event=envelope, body=signed.payload)
+            work_off_event(event_id=envelope.id, gateway=self.gateway)
+
+    def forget_the_past(self) -> None:
+        """Tell nothing of what happened before: it was told then, or lost on purpose."""
+        self.control.take_events(secret=conf.stripe_webhook_secrets()[0])
+
+    def lose_events(self) -> None:
+        """Let nobody ever hear of what has happened at the stand-in since the last telling."""
+        for signed in self.control.take_events(secret=conf.stripe_webhook_secrets()[0]):
+            self.control.drop_event(signed.id)
+
+
+def has_bought(*, customer: BillingCustomer, form_key: str) -> bool:
+    """Whether the form of that key has opened a checkout before."""
+    return Payment.objects.filter(customer=customer, form_key=form_key).exists()
+
+
+def buy(*, till: Till, customer: BillingCustomer, order: Order, form_key: str) -> Payment:
+    """The paid payment for an order. Seeding again gives the first one and buys nothing."""
+    bought = Payment.objects.filter(customer=customer, form_key=form_key, paid_at__isnull=False).first()
     if bought is not None:
         return bought
-    pages = f"{conf.site_url()}/billing/checkout"
-    started = start_checkout(
-        customer=customer,
-        order=order_pack(slug=pack),
-        form_key=_FORM_KEY,
-        ui_mode="embedded_page",
-        network_hash="",
-        pages=CheckoutPages(
-            returned=f"{pages}/return/?session_id={{CHECKOUT_SESSION_ID}}", cancelled=f"{pages}/cancelled/"
-        ),
-        gateway=gateway,
-    )
-    stand_in.control.pay_session(started.session_id)
-    receive_events(stand_in=stand_in, gateway=gateway)
+    started = till.open(customer=customer, order=order, form_key=form_key)
+    till.control.pay_session(started.session_id)
+    till.tell()
     started.payment.refresh_from_db()
     return started.payment
-
-
-def receive_events(*, stand_in: SandboxServer, gateway: StripeGateway) -> None:
-    """Take the stand-in's events into the inbox as the webhook would, and work them off."""
-    for event in stand_in.control.list_events():
-        signed = stand_in.control.sign_event(event, secret=conf.stripe_webhook_secrets()[0])
-        envelope = gateway.verify_webhook(body=signed.payload, header=signed.signature)
-        store_event(event=envelope, body=signed.payload)
-        work_off_event(event_id=envelope.id, gateway=gateway)

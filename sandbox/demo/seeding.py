@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -16,11 +17,14 @@ from billing.models import BillingCustomer, LedgerEntry
 from billing.services.catalog import sync_catalog
 from billing.services.customers import ensure_customer
 from billing.services.gateway import configured_gateway
+from billing.services.orders import order_pack
 from sandbox.demo.accounts import DEMO_ACCOUNTS, OWNER
 from sandbox.demo.history import seed_past, seed_running_work
 from sandbox.demo.packs import BOUGHT_BY_OWNER, ensure_packs
 from sandbox.demo.people import ensure_account
-from sandbox.demo.purchase import buy_as_owner, stand_in_of_our_own
+from sandbox.demo.purchase import Till, buy, stand_in_of_our_own
+from sandbox.demo.staff_work import seed_reconciliation, seed_refund_requests, seed_staff_work
+from sandbox.demo.stories import seed_stories
 from sandbox.embedded import VAR
 from sandbox.stripe.server import SandboxServer
 
@@ -34,11 +38,12 @@ class Seeded:
     entries: int = 0
     catalog_changes: int = 0
     has_bought: bool = False
+    stories: int = 0
     notes: list[str] = field(default_factory=list)
 
 
 def seed_everything(*, now: datetime | None = None, stand_in: SandboxServer | None = None) -> Seeded:
-    """Accounts, packs, the catalog at Stripe, and the owner's history. Safe to run again: nothing is made twice.
+    """Accounts, packs, the catalog at Stripe, and histories. Safe to run again: nothing is made twice.
 
     A `stand_in` given by the caller is used instead of one of our own.
     """
@@ -51,10 +56,22 @@ def seed_everything(*, now: datetime | None = None, stand_in: SandboxServer | No
     customer = ensure_customer(user=owner)
     seed_past(user=owner, customer=customer, now=now)
     with nullcontext(stand_in) if stand_in else _stand_in() as server:
-        _seed_stripe(customer=customer, stand_in=server, seeded=seeded)
+        _seed_stripe(customer=customer, users=users, stand_in=server, seeded=seeded, now=now)
     seed_running_work(customer=customer)
     seeded.entries = LedgerEntry.objects.filter(customer=customer).count()
     return seeded
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What the demo does on purpose, disputes and findings, is no alarm for whoever starts it."""
+    log = logging.getLogger("billing")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 @contextmanager
@@ -67,15 +84,31 @@ def _stand_in() -> Iterator[SandboxServer | None]:
         yield server
 
 
-def _seed_stripe(*, customer: BillingCustomer, stand_in: SandboxServer | None, seeded: Seeded) -> None:
-    """Products and prices wherever Stripe is; a purchase only at a stand-in, where no money moves."""
+def _seed_stripe(
+    *,
+    customer: BillingCustomer,
+    users: dict[str, User],
+    stand_in: SandboxServer | None,
+    seeded: Seeded,
+    now: datetime,
+) -> None:
+    """Products and prices wherever Stripe is; purchases and what became of them only at a stand-in, without money."""
     gateway = configured_gateway()
     try:
         changes = list(sync_catalog(gateway=gateway))
         seeded.catalog_changes = len(changes)
         seeded.notes += [f"{change.pack}: {change.detail}" for change in changes if change.action == "refused"]
-        if stand_in is not None:
-            payment = buy_as_owner(customer=customer, pack=BOUGHT_BY_OWNER, stand_in=stand_in, gateway=gateway)
-            seeded.has_bought = payment.paid_at is not None
+        if stand_in is None:
+            return
+        till = Till(control=stand_in.control, gateway=gateway)
+        till.forget_the_past()
+        order = order_pack(slug=BOUGHT_BY_OWNER)
+        payment = buy(till=till, customer=customer, order=order, form_key="demo-purchase")
+        seeded.has_bought = payment.paid_at is not None
+        with _quiet():
+            seeded.stories = seed_stories(till=till)
+            seed_staff_work(staff=users, now=now)
+            seed_refund_requests(staff=users, till=till, now=now)
+            seed_reconciliation(staff=users, gateway=gateway, now=now)
     except BillingError as error:
         seeded.notes.append(f"Stripe's part was left out: {error}")

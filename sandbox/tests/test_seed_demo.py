@@ -9,9 +9,26 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 
-from billing.models import BillingCustomer, CreditBalance, CreditHold, CreditPack, LedgerEntry, Payment
+from accounts.models import User
+from billing.models import (
+    Adjustment,
+    AuditEntry,
+    BillingCustomer,
+    CreditBalance,
+    CreditHold,
+    CreditPack,
+    CustomerFlag,
+    CustomerNote,
+    LedgerEntry,
+    Payment,
+    PaymentDispute,
+    PaymentRefund,
+    ReconciliationFinding,
+    ReconciliationRun,
+    RefundRequest,
+)
 from billing.services.verification import find_ledger_faults
-from sandbox.demo.accounts import OWNER, STAFF
+from sandbox.demo.accounts import DEBTOR, DEMO_ACCOUNTS, OWNER
 from sandbox.demo.seeding import Seeded, seed_everything
 from sandbox.stripe.server import SandboxServer
 
@@ -34,13 +51,17 @@ def reachable(stripe_sandbox: SandboxServer, settings: Any) -> SandboxServer:
     return stripe_sandbox
 
 
-@pytest.mark.parametrize(("account", "page"), [(OWNER, "/billing/"), (STAFF, "/admin/")])
-def test_both_people_can_log_in(client: Client, account: Any, page: str) -> None:
+def test_everybody_can_log_in_with_the_rights_of_their_group() -> None:
     seed()
 
-    response = client.post("/accounts/login/", {"login": account.email, "password": account.password, "next": page})
-
-    assert (response.status_code, response["Location"]) == (302, page)
+    for account in DEMO_ACCOUNTS:
+        page = "/admin/" if account.is_staff else "/billing/"
+        form = {"login": account.email, "password": account.password, "next": page}
+        response = Client().post("/accounts/login/", form)
+        assert (response.status_code, response["Location"]) == (302, page)
+        user = User.objects.get(email=account.email)
+        assert [group.name for group in user.groups.all()] == ([account.group] if account.group else [])
+        assert user.is_superuser is (account.is_staff and not account.group)
 
 
 def test_the_owner_has_a_history_of_every_sort(reachable: SandboxServer) -> None:
@@ -55,19 +76,37 @@ def test_the_owner_has_a_history_of_every_sort(reachable: SandboxServer) -> None
     assert balance.posted > 10_000
     assert balance.held > 0
     assert balance.next_expiry_at is not None
-    assert Payment.objects.get().state == "paid"
+    assert Payment.objects.get(customer=customer).state == "paid"
     assert CreditPack.objects.exclude(stripe_price_id="").count() == 3
 
 
 def test_seeding_again_makes_nothing_twice(reachable: SandboxServer) -> None:
+    models = (LedgerEntry, CreditHold, Payment, CreditPack, BillingCustomer, CustomerNote, CustomerFlag, Adjustment)
+    models += (AuditEntry, PaymentRefund, PaymentDispute, RefundRequest, ReconciliationRun, ReconciliationFinding)
     first = seed(stand_in=reachable)
-    rows = [model.objects.count() for model in (LedgerEntry, CreditHold, Payment, CreditPack, BillingCustomer)]
+    rows = {model: model._default_manager.count() for model in models}
 
     second = seed(stand_in=reachable)
 
-    assert [model.objects.count() for model in (LedgerEntry, CreditHold, Payment, CreditPack, BillingCustomer)] == rows
+    assert {model: model._default_manager.count() for model in models} == rows
     assert second.entries == first.entries
     assert second.catalog_changes == 0
+
+
+def test_pages_of_staff_have_something_true_to_show(reachable: SandboxServer) -> None:
+    seed(stand_in=reachable)
+
+    assert {"paid", "processing", "failed", "pending", "review"} <= set(Payment.objects.values_list("state", flat=True))
+    assert {"succeeded", "pending", "failed"} == set(PaymentRefund.objects.values_list("status", flat=True))
+    statuses = set(PaymentDispute.objects.values_list("status", flat=True))
+    assert statuses == {"warning_needs_response", "needs_response", "won", "lost"}
+    assert set(Adjustment.objects.values_list("state", flat=True)) == {"posted", "waiting", "declined"}
+    assert set(RefundRequest.objects.values_list("state", flat=True)) == {"accepted", "waiting"}
+    found = set(ReconciliationFinding.objects.filter(state="open").values_list("kind", flat=True))
+    assert {"paid_not_granted", "payment_not_ours", "payment_mismatched"} <= found
+    assert CreditBalance.objects.get(customer__user__email=DEBTOR.email).posted == -900
+    frozen = CreditBalance.objects.exclude(frozen_at=None).values_list("customer__user__email", flat=True)
+    assert set(frozen) == {"frozen@example.com", "disputed@example.com", "fraud-warning@example.com"}
 
 
 def test_a_pack_that_staff_edited_stays_so() -> None:
@@ -92,7 +131,7 @@ def test_the_command_answers_in_json() -> None:
 
     call_command("seed_demo", json=True, stdout=out)
 
-    assert json.loads(out.getvalue())["accounts"] == [OWNER.email, STAFF.email]
+    assert json.loads(out.getvalue())["accounts"] == sorted(account.email for account in DEMO_ACCOUNTS)
 
 
 @pytest.mark.parametrize("change", [{"IS_PRODUCTION": True}, {"STRIPE_SECRET_KEY": "sk_live_1"}])

@@ -19,9 +19,10 @@ class Command(BaseCommand):
     """Safe to run again and twice at once: every entry has a key, every row a name."""
 
     help = (
-        "Makes the demo: an owner and a member of staff who can log in, three credit packs, their products and prices "
-        "at Stripe (a stand-in or your test keys), and some history for the owner: a bonus, a promotion, a purchase at "
-        "the stand-in, two weeks of usage and an open hold. Refused in production and with live keys. "
+        "Makes the demo: an owner, a debtor and staff of each group who can log in, three credit packs, their products "
+        "and prices at Stripe (a stand-in or your test keys), and some history for the owner: a bonus, a promotion, a "
+        "purchase, two weeks of usage and an open hold. At the stand-in also customers with refunds and disputes, what "
+        "staff have done and left to do, and a reconciliation with findings. Refused in production and with live keys. "
         "Exit code 0: the demo is there, 2: refused."
     )
 
@@ -41,5 +42,7 @@ class Command(BaseCommand):
         """A few lines."""
         names = ", ".join(account.email for account in DEMO_ACCOUNTS)
         self.stdout.write(f"Demo: {names}; packs {', '.join(seeded.packs)}; {seeded.entries} entries of the owner.")
+        if seeded.stories:
+            self.stdout.write(f"{seeded.stories} customers more, with refunds, disputes and findings for staff.")
         for note in seeded.notes:
             self.stdout.write(self.style.WARNING(note))
