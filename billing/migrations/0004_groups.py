@@ -14,7 +14,6 @@ from django.db import migrations
 APPS = ("accounts", "account", "auth", "mfa", "socialaccount", "usersessions", "billing")
 READING = (
     "billing.view_adjustment",
-    "billing.view_adjustmentday",
     "billing.view_billingcustomer",
     "billing.view_creditbalance",
     "billing.view_creditgrant",

@@ -62,7 +62,6 @@ MODELS = {
     "usersessions.UserSession": Pages(see=AUDITING, delete=ONLY_OWNER),
     "billing.CreditPack": Pages(see=READERS, add=ONLY_OWNER, change=ONLY_OWNER, delete=ONLY_OWNER),
     "billing.Adjustment": _read(),
-    "billing.AdjustmentDay": _read(),
     "billing.AuditEntry": _read(AUDITING),
     "billing.BillingCustomer": _read(),
     "billing.CreditBalance": _read(),
@@ -125,9 +124,9 @@ PAGES = {
     "billing_ledgerentry_export": _export("ledger"),
     "billing_adjustment_export": _export("adjustments"),
     "billing_payment_export": _export("payments"),
-    "billing_books": Page(get=EXPORTING, post=EXPORTING),
-    "billing_books_months": Page(get=EXPORTING, post=EXPORTING),
-    "billing_books_journal": Page(get=EXPORTING, post=EXPORTING),
+    "billing_books": Page(get=EXPORTING, post=NO_ONE),
+    "billing_books_months": Page(get=EXPORTING, post=NO_ONE),
+    "billing_books_journal": Page(get=EXPORTING, post=NO_ONE),
 }
 
 ACTIONS = {

@@ -17,7 +17,6 @@ from accounts.models import User
 from billing.kinds import EntryKind
 from billing.models import (
     Adjustment,
-    AdjustmentDay,
     CustomerNote,
     DisputeMovement,
     FraudWarning,
@@ -99,7 +98,6 @@ def _let_staff_ask(world: World, person: User) -> None:
         "decide_until": now + timedelta(hours=24),
     }
     Adjustment.objects.create(customer=world.customer, amount=Decimal(100_000), form_key="adjust-1", **wish)
-    AdjustmentDay.objects.create(day_on=now.date())
     RefundRequest.objects.create(
         payment=world.payment,
         amount_minor=500,
