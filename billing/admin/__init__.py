@@ -6,6 +6,7 @@ refunds.py        refunds, disputes, fraud warnings, money movements     refund_
 packs.py          what is for sale                                      dashboard.py the figures on the first page
 approvals.py      what staff asked for, and who decides                 adjustments.py  its pages of a customer
 audit.py          what staff did (read-only)                            flags.py, notes.py  of customers (read-only)
+findings.py       what does not agree, repairs, acceptances             reconciliation.py  runs, and a new one
 """
 
 from billing.admin import (
@@ -13,11 +14,13 @@ from billing.admin import (
     audit,
     customers,
     events,
+    findings,
     flags,
     ledger,
     notes,
     packs,
     payments,
+    reconciliation,
     refund_requests,
     refunds,
 )
@@ -27,11 +30,13 @@ __all__ = [
     "audit",
     "customers",
     "events",
+    "findings",
     "flags",
     "ledger",
     "notes",
     "packs",
     "payments",
+    "reconciliation",
     "refund_requests",
     "refunds",
 ]

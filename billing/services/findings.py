@@ -17,6 +17,7 @@ from billing.models import (
     ReconciliationRun,
     Severity,
 )
+from billing.services.audit import record_audit
 
 log = structlog.get_logger(__name__)
 
@@ -81,6 +82,27 @@ def end_finding(*, finding: ReconciliationFinding, state: FindingState, reason: 
     has_ended = bool(still_open.update(state=state, ended_at=timezone.now(), ended_by=actor, ended_reason=reason[:500]))
     if has_ended:
         log.info("finding_ended", kind=finding.kind, fingerprint=finding.fingerprint, state=state)
+    return has_ended
+
+
+def accept_finding(*, finding: ReconciliationFinding, actor: User, reason: str, address: str = "") -> bool:
+    """End a finding that shall stay as it is, audited; says whether it was open.
+
+    It is not opened again while its detail stays the same.
+    """
+    with transaction.atomic():
+        has_ended = end_finding(finding=finding, state=FindingState.ACCEPTED, reason=reason, actor=actor)
+        if has_ended:
+            record_audit(
+                actor=actor,
+                action="finding.accept",
+                target=finding,
+                before={"state": FindingState.OPEN.value},
+                after={"state": FindingState.ACCEPTED.value},
+                reason=reason,
+                address=address,
+                customer=finding.customer,
+            )
     return has_ended
 
 

@@ -81,6 +81,14 @@ UNFOLD: dict[str, Any] = {
                 ],
             },
             {
+                "title": "Reconciliation",
+                "separator": True,
+                "items": [
+                    _page("Findings", "rule", "billing", "reconciliationfinding"),
+                    _page("Runs", "sync_alt", "billing", "reconciliationrun"),
+                ],
+            },
+            {
                 "title": "People",
                 "separator": True,
                 "items": [

@@ -26,8 +26,8 @@ from billing.models import (
     StripeEvent,
 )
 from billing.services.findings import end_finding
-from billing.services.payment_facts import facts_of_fraud_warning
-from billing.services.payment_reading import refresh_payment
+from billing.services.payment_facts import PaymentFacts, facts_of_fraud_warning
+from billing.services.payment_reading import read_payment_facts
 from billing.services.payments import converge_payment
 from billing.services.reconciliation.kinds import FINDING_KINDS, Repair
 from billing.services.reconciliation.shapes import Inbox
@@ -106,19 +106,30 @@ def _attempt(act: Callable[[], object]) -> bool:
     return True
 
 
-def _converge(payment: Payment, findings: Iterable[ReconciliationFinding], gateway: StripeGateway) -> None:
-    """Read the payment and converge it; then its fraud warnings, which no object of the payment names."""
-    refresh_payment(payment=_with_names_of(payment, findings, gateway), gateway=gateway)
-    intent_id = Payment.objects.values_list("payment_intent_id", flat=True).get(pk=payment.pk)
-    if intent_id and any(one.kind == "fraud_warning_not_recorded" for one in findings if one.payment_id == payment.pk):
+def read_facts_of_repair(
+    *, payment: Payment, findings: Iterable[ReconciliationFinding], gateway: StripeGateway
+) -> list[PaymentFacts]:
+    """Everything that Stripe says now about a payment with findings; no database transaction is open.
+
+    Its fraud warnings too, where one was missed: no object of the payment names them.
+    """
+    mine = [finding for finding in findings if finding.payment_id == payment.pk]
+    named = _with_names_of(payment, mine, gateway)
+    facts = read_payment_facts(payment=named, gateway=gateway)
+    if named.payment_intent_id and any(finding.kind == "fraud_warning_not_recorded" for finding in mine):
         now = timezone.now()
-        facts = [
+        facts += [
             facts_of_fraud_warning(warning=warning, occurred_at=now)
-            for warning in gateway.list_fraud_warnings_of(payment_intent_id=intent_id)
+            for warning in gateway.list_fraud_warnings_of(payment_intent_id=named.payment_intent_id)
         ]
-        if facts:
-            with transaction.atomic(durable=True):
-                converge_payment(facts=facts)
+    return facts
+
+
+def _converge(payment: Payment, findings: Iterable[ReconciliationFinding], gateway: StripeGateway) -> None:
+    facts = read_facts_of_repair(payment=payment, findings=findings, gateway=gateway)
+    if facts:
+        with transaction.atomic(durable=True):
+            converge_payment(facts=facts)
 
 
 def _with_names_of(payment: Payment, findings: Iterable[ReconciliationFinding], gateway: StripeGateway) -> Payment:
