@@ -55,7 +55,7 @@ class AdjustmentAdmin(ExportsRows, OfCustomerAdmin):
         "state_shown",
         "requested_by",
         "decide_until",
-        "approved_by",
+        "decider_shown",
     )
     list_display_links = ("requested_at",)
     list_filter = (AdjustmentStateFilter, "reason_code", "needs_approval")
@@ -83,7 +83,7 @@ class AdjustmentAdmin(ExportsRows, OfCustomerAdmin):
         "requested_at",
         "limit_reason",
         "decide_until",
-        "approved_by",
+        "decider_shown",
         "decided_at",
         "decision_note",
         "entry_shown",
@@ -179,6 +179,10 @@ class AdjustmentAdmin(ExportsRows, OfCustomerAdmin):
     @shown("State", ordering="state", label=_STATE_COLOURS)
     def state_shown(self, adjustment: Adjustment) -> str:
         return AdjustmentState(adjustment.state).label
+
+    @shown("Decided by")
+    def decider_shown(self, adjustment: Adjustment) -> SafeString | str:
+        return link_to(adjustment.approved_by)
 
     @shown("Ticket")
     def ticket_shown(self, adjustment: Adjustment) -> SafeString | str:

@@ -230,6 +230,10 @@ def test_what_waits_is_told_and_heads_the_list(admin: Client, world: World) -> N
     assert [row.amount for row in listed] == [5000, 1]
     waiting = admin.get("/admin/billing/adjustment/?state=waiting").context["cl"].result_list
     assert [row.amount for row in waiting] == [5000]
+    exported = admin.get("/admin/billing/adjustment/export/adjustments.csv?state=waiting")
+    lines = b"".join(exported.streaming_content).decode().splitlines()  # type: ignore[attr-defined]
+    assert len(lines) == 2
+    assert "5000.000000" in lines[1]
 
 
 def test_the_second_person_sees_what_it_does_and_approves(
