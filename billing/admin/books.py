@@ -78,13 +78,14 @@ class BooksPages:
         own = [
             path("books/", self._guarded(self.books_view), name="billing_books"),
             path("books/months.csv", self._guarded(self.months_view), name="billing_books_months"),
-            path("books/journal.csv", self._guarded(self.journal_view), name="billing_books_journal"),
+            path("books/journal-<slug:month>.csv", self._guarded(self.journal_view), name="billing_books_journal"),
         ]
         return [*own, *super().get_urls()]  # type: ignore[misc]
 
     def books_view(self, request: HttpRequest) -> HttpResponse:
         """Trial balance, of everything or as of the end of a month, and the last months."""
-        until = month_after(month) if (month := _asked_month(request)) else None
+        month = _read_month(request.GET["month"]) if request.GET.get("month") else None
+        until = month_after(month) if month else None
         try:
             report, fault = read_report(now=timezone.now()), ""
         except RuntimeError as error:  # rows that contradict each other: say so, and nothing that may be wrong
@@ -113,25 +114,23 @@ class BooksPages:
         _write_down(request, "books.export", {"as_of": report.as_of.isoformat()})
         return _as_file(HttpResponse("".join(_month_pieces(report.totals))), name=f"books-{report.as_of:%Y%m%d}.csv")
 
-    def journal_view(self, request: HttpRequest) -> HttpResponseBase:
+    def journal_view(self, request: HttpRequest, month: str) -> HttpResponseBase:
         """The journal of one month as CSV, streamed: the same lines as `export_journal --month`."""
         _check_may_export(request)
-        month = _asked_month(request)
-        if month is None:
-            raise Http404("The journal is asked for by month, as 2026-11.")
-        _write_down(request, "journal.export", {"month": f"{month:%Y-%m}"})
-        since, until = first_moment(month), first_moment(month_after(month))
+        first_day = _read_month(month)
+        _write_down(request, "journal.export", {"month": month})
+        since, until = first_moment(first_day), first_moment(month_after(first_day))
         rows = (row for booked in stream_bookings(since=since, until=until) for row in rows_of(booked))
-        return _as_file(StreamingHttpResponse(csv_pieces(rows)), name=f"journal-{month:%Y-%m}.csv")
+        return _as_file(StreamingHttpResponse(csv_pieces(rows)), name=f"journal-{month}.csv")
 
     def _guarded(self, view: Any) -> Any:
         """For staff who may see the books; nothing is ever sent here."""
 
         @require_safe
-        def guarded(request: HttpRequest) -> HttpResponseBase:
+        def guarded(request: HttpRequest, **named: str) -> HttpResponseBase:
             if not self.has_books_permission(request):
                 raise PermissionDenied
-            answer: HttpResponseBase = view(request)
+            answer: HttpResponseBase = view(request, **named)
             return answer
 
         return self.admin_site.admin_view(guarded)
@@ -142,15 +141,14 @@ def _check_may_export(request: HttpRequest) -> None:
         raise PermissionDenied
 
 
-def _asked_month(request: HttpRequest) -> date | None:
-    """The month that the address names, if it names one."""
-    asked = request.GET.get("month", "")
-    if not asked:
-        return None
+def _read_month(text: str) -> date:
+    """The first day of the month that the address names."""
     try:
-        return datetime.strptime(asked, "%Y-%m").date()  # noqa: DTZ007  # a month, no moment
+        month = datetime.strptime(text, "%Y-%m").date()  # noqa: DTZ007  # a month, no moment
+        month_after(month)  # the last month that there is has none
     except ValueError as error:
         raise Http404("A month looks like this: 2026-11.") from error
+    return month
 
 
 def _show_currency(
@@ -194,7 +192,7 @@ def _trial_balance_table(accounts: dict[BookAccount, AccountTotals], currency: s
 
 def _month_row(one: MonthFigures) -> list[Any]:
     address = f"{reverse('admin:billing_books')}?month={one.month:%Y-%m}"
-    journal = f"{reverse('admin:billing_books_journal')}?month={one.month:%Y-%m}"
+    journal = reverse("admin:billing_books_journal", args=[f"{one.month:%Y-%m}"])
     return [
         link(address, f"{one.month:%Y-%m}"),
         *(show_money(getattr(one, name), one.currency) for _, name in _MONEY_COLUMNS),

@@ -106,9 +106,11 @@ def counted_rows(steps: Iterable[Booked], totals: BooksTotals) -> Iterator[Row]:
 def read_month(text: str) -> datetime:
     """The first moment of a month given by hand, `2026-11`, in UTC."""
     try:
-        return datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC)
+        month = datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC)
+        next_month(month)
     except ValueError as error:
         raise ArgumentTypeError(f"{text!r} is no month: write 2026-11") from error
+    return month
 
 
 def next_month(month: datetime) -> datetime:

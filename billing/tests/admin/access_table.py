@@ -118,6 +118,9 @@ PAGES = {
     "billing_payment_refund": _on("billing.Payment", _REFUNDING),
     "billing_payment_check_with_stripe": _on("billing.Payment", _RECONCILING),
     "billing_payment_grant_offered": _on("billing.Payment", _RECONCILING),
+    "billing_reconciliationfinding_repair": _on("billing.ReconciliationFinding", _RECONCILING),
+    "billing_reconciliationfinding_accept": _on("billing.ReconciliationFinding", _RECONCILING),
+    "billing_reconciliationrun_run_now": Page(get=_RECONCILING, post=_RECONCILING),
     "billing_refundrequest_approve": _on("billing.RefundRequest", _APPROVING),
     "billing_refundrequest_decline": _on("billing.RefundRequest", _APPROVING),
     "billing_refundrequest_send_now": _on("billing.RefundRequest", _REFUNDING | _APPROVING),
@@ -126,7 +129,7 @@ PAGES = {
     "billing_payment_export": _export("payments"),
     "billing_books": Page(get=EXPORTING, post=NO_ONE),
     "billing_books_months": Page(get=EXPORTING, post=NO_ONE),
-    "billing_books_journal": Page(get=EXPORTING, post=NO_ONE),
+    "billing_books_journal": Page(get=EXPORTING, post=NO_ONE, arguments=lambda rows: ["2026-11"]),
 }
 
 ACTIONS = {

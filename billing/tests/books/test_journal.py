@@ -329,6 +329,7 @@ def test_a_file_is_written_for_its_owner_alone_and_the_export_is_audited(shop: S
     [
         ("--month", "November"),
         ("--month", "2026-13"),
+        ("--month", "9999-12"),
         ("--month", "2026-11", "--since", "2026-11-02"),
         ("--since", "2026-11-02", "--until", "2026-11-02"),
         ("--customer", "nobody@example.com"),
