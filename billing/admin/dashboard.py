@@ -75,8 +75,7 @@ def add_figures(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]
 
 
 def _may_see(request: HttpRequest, model: type[Model]) -> bool:
-    listed = site.get_model_admin(model) if site.is_registered(model) else None
-    return listed is not None and listed.has_view_permission(request)
+    return bool(site.get_model_admin(model).has_view_permission(request))
 
 
 def choose_period(query: Mapping[str, str], *, today: date) -> Choice:
