@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db.models import Model
 from django.test import Client
 from django.utils import timezone
 
@@ -34,6 +35,16 @@ from sandbox.stripe.server import SandboxServer
 
 pytestmark = pytest.mark.django_db
 NOWHERE = "http://127.0.0.1:1"
+SEEDED: list[type[Model]] = [LedgerEntry, CreditHold, Payment, CreditPack, BillingCustomer, CustomerNote, CustomerFlag]
+SEEDED += [
+    Adjustment,
+    AuditEntry,
+    PaymentRefund,
+    PaymentDispute,
+    RefundRequest,
+    ReconciliationRun,
+    ReconciliationFinding,
+]
 
 
 def seed(*, stand_in: SandboxServer | None = None) -> Seeded:
@@ -81,14 +92,12 @@ def test_the_owner_has_a_history_of_every_sort(reachable: SandboxServer) -> None
 
 
 def test_seeding_again_makes_nothing_twice(reachable: SandboxServer) -> None:
-    models = (LedgerEntry, CreditHold, Payment, CreditPack, BillingCustomer, CustomerNote, CustomerFlag, Adjustment)
-    models += (AuditEntry, PaymentRefund, PaymentDispute, RefundRequest, ReconciliationRun, ReconciliationFinding)
     first = seed(stand_in=reachable)
-    rows = {model: model._default_manager.count() for model in models}
+    rows = [model._default_manager.count() for model in SEEDED]
 
     second = seed(stand_in=reachable)
 
-    assert {model: model._default_manager.count() for model in models} == rows
+    assert [model._default_manager.count() for model in SEEDED] == rows
     assert second.entries == first.entries
     assert second.catalog_changes == 0
 
