@@ -8,7 +8,7 @@ from django.db.models import Sum
 
 from billing.gateway.client import StripeGateway
 from billing.kinds import EntryKind
-from billing.models import CreditBalance, LedgerEntry, Payment, ReconciliationFinding
+from billing.models import CreditBalance, LedgerEntry, Payment, PaymentState, ReconciliationFinding
 from billing.money import format_credits, format_money
 from billing.services.payments import Convergence, converge_payment
 from billing.services.reconciliation.kinds import FINDING_KINDS, Repair
@@ -73,7 +73,7 @@ def _figures(payment: Payment) -> PaymentFigures:
     now = Payment.objects.get(pk=payment.pk)
     entries = LedgerEntry.objects.filter(payment_id=payment.pk).aggregate(total=Sum("amount"))
     return PaymentFigures(
-        state=now.get_state_display(),
+        state=PaymentState(now.state).label,
         paid_minor=now.paid_amount_minor,
         given_back_minor=now.given_back_minor,
         currency=now.paid_currency or now.currency,
