@@ -19,7 +19,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.models import User
 from accounts.network import client_address
-from billing.admin.base import NOTHING, link, show_credits, show_money
+from billing.admin.base import NOTHING, link, show_money
 from billing.money import exponent, major_units
 from billing.selectors.export_cells import safe_cell
 from billing.services.audit import record_audit
@@ -44,12 +44,12 @@ _MONEY_COLUMNS = (
     ("Given back", "given_back_minor"),
     ("Tax", "tax_minor"),
     ("Deferred, change", "deferred_change_minor"),
-    ("Deferred at the end", "deferred_minor"),
+    ("Deferred", "deferred_minor"),
     ("Revenue", "revenue_minor"),
-    ("Refunds of consumed", "refunds_minor"),
+    ("Refunds of used", "refunds_minor"),
     ("Breakage", "breakage_minor"),
     ("Bad debt", "bad_debt_minor"),
-    ("Promotions at list value", "promotion_cost_minor"),
+    ("Promotions", "promotion_cost_minor"),
 )
 
 
@@ -93,6 +93,7 @@ class BooksPages:
         totals = report.totals if report else BooksTotals()
         months = list(list_months(totals))
         currencies = sorted({one.currency for one in months})
+        may_export = request.user.has_perm("billing.export_rows")
         context = {
             **self.admin_site.each_context(request),
             "title": "Books",
@@ -100,8 +101,11 @@ class BooksPages:
             "report": report,
             "fault": fault,
             "month": month,
-            "books": [_show_currency(totals, currency, until=until, months=months) for currency in currencies],
-            "may_export": request.user.has_perm("billing.export_rows"),
+            "books": [
+                _show_currency(totals, currency, until=until, months=months, may_export=may_export)
+                for currency in currencies
+            ],
+            "may_export": may_export,
         }
         return TemplateResponse(request, "admin/billing/books.html", context)
 
@@ -152,7 +156,7 @@ def _read_month(text: str) -> date:
 
 
 def _show_currency(
-    totals: BooksTotals, currency: str, *, until: date | None, months: list[MonthFigures]
+    totals: BooksTotals, currency: str, *, until: date | None, months: list[MonthFigures], may_export: bool
 ) -> CurrencyBooks:
     accounts = totals.trial_balance(currency=currency, until=until)
     shown = [one for one in months if one.currency == currency][-MONTHS_SHOWN:]
@@ -161,8 +165,8 @@ def _show_currency(
         trial_balance=_trial_balance_table(accounts, currency),
         is_balanced=not sum(one.balance_minor for one in accounts.values()),
         months={
-            "headers": ["Month", *(label for label, _ in _MONEY_COLUMNS), "Promotional credits", ""],
-            "rows": [_month_row(one) for one in reversed(shown)],
+            "headers": ["Month", "Journal", *(label for label, _ in _MONEY_COLUMNS)],
+            "rows": [_month_row(one, may_export=may_export) for one in reversed(shown)],
         },
     )
 
@@ -171,7 +175,7 @@ def _trial_balance_table(accounts: dict[BookAccount, AccountTotals], currency: s
     """Each account with its debits, credits, and its balance on the side where it is; the last row adds up."""
 
     def row(label: str, debit: int, credit: int, balance_debit: int, balance_credit: int) -> list[str]:
-        return [label, *(show_money(amount, currency) for amount in (debit, credit, balance_debit, balance_credit))]
+        return [label, *(_show(amount, currency) for amount in (debit, credit, balance_debit, balance_credit))]
 
     figures = [
         (
@@ -190,14 +194,17 @@ def _trial_balance_table(accounts: dict[BookAccount, AccountTotals], currency: s
     }
 
 
-def _month_row(one: MonthFigures) -> list[Any]:
+def _show(amount_minor: int, currency: str) -> str:
+    return show_money(amount_minor, currency) if amount_minor else NOTHING
+
+
+def _month_row(one: MonthFigures, *, may_export: bool) -> list[Any]:
     address = f"{reverse('admin:billing_books')}?month={one.month:%Y-%m}"
     journal = reverse("admin:billing_books_journal", args=[f"{one.month:%Y-%m}"])
     return [
         link(address, f"{one.month:%Y-%m}"),
-        *(show_money(getattr(one, name), one.currency) for _, name in _MONEY_COLUMNS),
-        show_credits(one.promotional_credits) if one.promotional_credits else NOTHING,
-        link(journal, "Journal (CSV)"),
+        link(journal, "CSV") if may_export else NOTHING,
+        *(_show(getattr(one, name), one.currency) for _, name in _MONEY_COLUMNS),
     ]
 
 

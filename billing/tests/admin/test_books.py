@@ -57,16 +57,16 @@ def test_the_trial_balance_adds_up_in_each_currency(admin: Client, shop: Shop) -
 
     tables = tables_of(page)
     assert list(tables) == ["JPY", "USD"]
-    assert tables["JPY"][0] == ["Cash at Stripe", "¥5,000", "¥0", "¥5,000", "¥0"]
+    assert tables["JPY"][0] == ["Cash at Stripe", "¥5,000", "–", "¥5,000", "–"]
     assert tables["USD"] == [
-        ["Cash at Stripe", "$11.90", "$5.95", "$5.95", "$0.00"],
-        ["Customer balance at Stripe", "$0.00", "$0.00", "$0.00", "$0.00"],
-        ["Tax payable", "$0.95", "$1.90", "$0.00", "$0.95"],
-        ["Deferred revenue", "$8.00", "$10.00", "$0.00", "$2.00"],
-        ["Revenue", "$0.00", "$3.00", "$0.00", "$3.00"],
-        ["Refunds of consumed credits", "$0.00", "$0.00", "$0.00", "$0.00"],
-        ["Breakage", "$0.00", "$0.00", "$0.00", "$0.00"],
-        ["Bad debt", "$0.00", "$0.00", "$0.00", "$0.00"],
+        ["Cash at Stripe", "$11.90", "$5.95", "$5.95", "–"],
+        ["Customer balance at Stripe", "–", "–", "–", "–"],
+        ["Tax payable", "$0.95", "$1.90", "–", "$0.95"],
+        ["Deferred revenue", "$8.00", "$10.00", "–", "$2.00"],
+        ["Revenue", "–", "$3.00", "–", "$3.00"],
+        ["Refunds of consumed credits", "–", "–", "–", "–"],
+        ["Breakage", "–", "–", "–", "–"],
+        ["Bad debt", "–", "–", "–", "–"],
         ["Sum", "$20.85", "$20.85", "$5.95", "$5.95"],
     ]
 
@@ -75,16 +75,16 @@ def test_the_trial_balance_at_the_end_of_a_month(admin: Client, shop: Shop) -> N
     page = admin.get(reverse("admin:billing_books"), {"month": "2026-11"})
 
     assert "Books to the end of November 2026" in page.content.decode()
-    assert tables_of(page)["USD"][0] == ["Cash at Stripe", "$11.90", "$0.00", "$11.90", "$0.00"]
+    assert tables_of(page)["USD"][0] == ["Cash at Stripe", "$11.90", "–", "$11.90", "–"]
 
 
 def test_the_months_newest_first(admin: Client, shop: Shop) -> None:
     page = admin.get(reverse("admin:billing_books"))
 
     usd = page.context["books"][1].months["rows"]
-    assert [row[1:12] for row in usd] == [
-        ["$0.00", "$5.95", "−$0.95", "−$5.00", "$2.00", "$0.00", "$0.00", "$0.00", "$0.00", "$0.00", "–"],
-        ["$11.90", "$0.00", "$1.90", "$7.00", "$7.00", "$3.00", "$0.00", "$0.00", "$0.00", "$0.05", "50"],
+    assert [row[2:] for row in usd] == [
+        ["–", "$5.95", "−$0.95", "−$5.00", "$2.00", "–", "–", "–", "–", "–"],
+        ["$11.90", "–", "$1.90", "$7.00", "$7.00", "$3.00", "–", "–", "–", "$0.05"],
     ]
 
 
