@@ -318,6 +318,10 @@ class Migration(migrations.Migration):
             field=models.DateTimeField(blank=True, help_text='When names, addresses and e-mail were taken out of the body.', null=True),
         ),
         migrations.AddIndex(
+            model_name='stripeevent',
+            index=models.Index(condition=models.Q(('state', 'dead')), fields=['received_at'], name='billing_event_dead'),
+        ),
+        migrations.AddIndex(
             model_name='ledgerentry',
             index=models.Index(condition=models.Q(('payment__isnull', False)), fields=['payment'], name='billing_entry_payment'),
         ),

@@ -50,6 +50,7 @@ class StripeEvent(models.Model):
         indexes = [
             models.Index(fields=["next_try_at"], name="billing_event_due", condition=Q(state="pending")),
             models.Index(fields=["parked_at"], name="billing_event_parked", condition=Q(state="parked")),
+            models.Index(fields=["received_at"], name="billing_event_dead", condition=Q(state="dead")),
             models.Index(fields=["-received_at"], name="billing_event_received"),
             models.Index(fields=["object_id"], name="billing_event_object"),
             models.Index(
