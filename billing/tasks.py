@@ -21,6 +21,8 @@ from billing.services.reconciliation.schedule import (
     reconcile_on_schedule,
     verify_on_schedule,
 )
+from billing.services.redaction import redact_old_events
+from billing.services.refund_sending import send_due_refunds
 from billing.webhooks.catching_up import inbox_of
 from billing.webhooks.inbox import work_off_due_events, work_off_event
 
@@ -46,6 +48,18 @@ def work_off_inbox() -> int:
 def fetch_receipts() -> int:
     """Fetch receipts that were missed; gives how many."""
     return fetch_missing_receipts(gateway=configured_gateway(), now=timezone.now())
+
+
+@shared_task(name="billing.send_refunds")
+def send_refunds() -> int:
+    """Send refunds of staff that were left unsent or unanswered; gives how many have an answer now."""
+    return send_due_refunds(gateway=configured_gateway(), now=timezone.now())
+
+
+@shared_task(name="billing.redact_events", soft_time_limit=3600, time_limit=3660)
+def redact_events() -> int:
+    """Take names, addresses and e-mail out of old webhooks; gives how many."""
+    return redact_old_events(now=timezone.now())
 
 
 @shared_task(name=wake.ADD_UP_BOOKS)

@@ -20,7 +20,7 @@ def redact_old_events(
     *,
     now: datetime,
     before: datetime | None = None,
-    limit: int = 20_000,
+    limit: int = 10**9,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> int:
     """Redact events that were received longer ago than they are kept whole, oldest first; gives how many.

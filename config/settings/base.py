@@ -186,6 +186,12 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     # For when the sweeper is down. What was not run in time is not run twice.
     "work-off-inbox": {"task": "billing.work_off_inbox", "schedule": 30.0, "options": {"expires": 30}},
     "fetch-receipts": {"task": "billing.fetch_receipts", "schedule": 60.0, "options": {"expires": 60}},
+    "send-refunds": {"task": "billing.send_refunds", "schedule": 60.0, "options": {"expires": 60}},
+    "redact-events": {
+        "task": "billing.redact_events",
+        "schedule": crontab(hour=2, minute=30),
+        "options": {"expires": 3600},
+    },
     "reconcile-recent": {"task": "billing.reconcile_recent", "schedule": 900.0, "options": {"expires": 900}},
     "reconcile-in-full": {
         "task": "billing.reconcile_in_full",

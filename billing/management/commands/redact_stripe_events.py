@@ -10,8 +10,6 @@ from django.utils import timezone
 from billing.management.billing_command import BillingCommand, read_count, read_time
 from billing.services.redaction import find_events_to_redact, redact_old_events
 
-_WITHOUT_END = 10**9
-
 
 class Command(BillingCommand):
     """Safe at any time and twice at once: what is redacted stays redacted, and a redacted event can be replayed."""
@@ -24,7 +22,7 @@ class Command(BillingCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--before", type=read_time, help="Received before this time, instead of the setting's age.")
-        parser.add_argument("--limit", type=read_count, default=_WITHOUT_END, help="So many events at most.")
+        parser.add_argument("--limit", type=read_count, default=10**9, help="So many events at most.")
         parser.add_argument("--dry-run", action="store_true", help="Only count them.")
         parser.add_argument("--json", action="store_true", help="One JSON document instead of a line.")
 

@@ -18,6 +18,8 @@ from billing.services.expiry import expire_lapsed_credits
 from billing.services.gateway import configured_gateway
 from billing.services.holds import expire_stale_holds
 from billing.services.parked_events import wake_events_known_by_now
+from billing.services.refund_sending import send_due_refunds
+from billing.services.refunds import expire_refund_requests
 from billing.webhooks.inbox import find_forgotten_events, work_off_due_events
 
 DEFAULT_INTERVAL_SECONDS = 10.0
@@ -87,4 +89,6 @@ class Command(BillingCommand):
                 gateway=configured_gateway(), should_stop=self.stopping.is_set
             ),
             "events_forgotten": lambda: find_forgotten_events(now=timezone.now()),
+            "refund_requests_expired": lambda: expire_refund_requests(now=timezone.now()),
+            "refunds_sent": lambda: send_due_refunds(gateway=configured_gateway(), now=timezone.now()),
         }
