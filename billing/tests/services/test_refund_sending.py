@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.core.management import call_command
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -189,3 +190,20 @@ def test_refund_that_fails_later_gives_the_credits_back(
 
     assert posted(customer) == 1000
     assert read_refundable(payment=Payment.objects.get(pk=payment.pk), now=timezone.now()).most_minor == 1000
+
+
+def test_sweeper_sends_what_was_left_and_ends_what_nobody_decided(
+    settings: Settings, gateway: StripeGateway, payment: Payment, clerk: User
+) -> None:
+    left = ask_refund(payment=payment, amount_minor=100, actor=clerk)
+    settings.STAFF_REFUND_LIMIT = 0
+    undecided = ask_refund(payment=payment, amount_minor=100, actor=clerk)
+    earlier = timezone.now() - timedelta(minutes=2)
+    RefundRequest.objects.update(requested_at=earlier)
+    RefundRequest.objects.filter(pk=undecided.pk).update(decide_until=earlier)
+
+    call_command("sweep", once=True)
+
+    left.refresh_from_db()
+    undecided.refresh_from_db()
+    assert (left.state, undecided.state) == ("accepted", "expired")
