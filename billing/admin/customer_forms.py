@@ -43,4 +43,4 @@ class NoteForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 def _described(flag: CustomerFlag) -> str:
-    return f"{flag.reason} ({flag.cause}{', freezes spending' if flag.freezes else ''})"
+    return f"{'Freezes spending: ' if flag.freezes else ''}{flag.reason}"

@@ -56,6 +56,7 @@ class CreditPackAdmin(AuditedAdmin, SimpleHistoryAdmin, ModelAdmin):  # type: ig
     search_help_text = "Name, slug, or a price's or product's id at Stripe"
     readonly_fields = ("stripe_shown", "product_shown")
     actions_detail = ("adopt_price",)
+    object_history_form_template = "admin/billing/pack_version.html"
     fieldsets = (
         (None, {"fields": ("name", "slug", "description", "is_active", "position")}),
         ("What it brings", {"fields": ("credits", "bonus_credits", "lifetime_days")}),
