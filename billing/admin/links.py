@@ -16,6 +16,8 @@ _PAGES: Final = {
     "pi_": "payments",
     "ch_": "payments",
     "py_": "payments",
+    "re_": "refunds",
+    "pyr_": "refunds",
     "in_": "invoices",
     "prod_": "products",
     "price_": "prices",

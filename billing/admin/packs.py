@@ -7,7 +7,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.utils import flatten_fieldsets
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
@@ -73,7 +72,7 @@ class CreditPackAdmin(AuditedAdmin, SimpleHistoryAdmin, ModelAdmin):  # type: ig
     def get_readonly_fields(self, request: HttpRequest, obj: CreditPack | None = None) -> tuple[str, ...]:
         match = request.resolver_match
         if match is not None and match.url_name == _VERSION_PAGE:
-            return tuple(flatten_fieldsets(self.fieldsets))
+            return tuple(name for _, options in self.fieldsets for name in options["fields"])
         is_sold = obj is not None and obj.payments.exists()
         return (*self.readonly_fields, "slug") if is_sold else self.readonly_fields
 

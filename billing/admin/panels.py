@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.contrib import admin
 from django.db.models import Model
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -54,13 +53,13 @@ def make_panel(
         permission=f"{opts.app_label}.view_{opts.model_name}",
         table={"headers": headers, "rows": rows},
         empty=empty,
-        address=list_address(model, filters) if filters and admin.site.is_registered(model) else "",
+        address=list_address(model, filters) if filters else "",
     )
 
 
-def link_to_page(row: Model, text: object) -> SafeString | str:
-    """The text as a link to the row's page, where the row has one."""
-    return link(page_address(row), text) if admin.site.is_registered(type(row)) else str(text)
+def link_to_page(row: Model, text: object) -> SafeString:
+    """The text as a link to the row's page."""
+    return link(page_address(row), text)
 
 
 def when(moment: datetime | None) -> str:

@@ -90,8 +90,6 @@ _APPROVING: Who = frozenset({APPROVER, OWNER})
 _FREEZING: Who = frozenset({FINANCE, OWNER})
 _REFUNDING: Who = frozenset({FINANCE, OWNER})
 _RECONCILING: Who = frozenset({FINANCE, OWNER})
-_REFUNDING: Who = frozenset({FINANCE, OWNER})
-_RECONCILING: Who = frozenset({FINANCE, OWNER})
 _NOTING: Who = frozenset({SUPPORT, FINANCE, OWNER})
 
 PAGES = {

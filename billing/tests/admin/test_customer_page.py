@@ -187,6 +187,20 @@ def test_all_of_a_customers_money_is_on_the_page(world: World) -> None:
         assert expected in page, expected
 
 
+def test_each_panel_leads_to_the_list_of_this_customers_rows(world: World) -> None:
+    add_rows_of_everything(world)
+    client = log_in("Auditor")
+
+    panels = client.get(page_of(world.customer)).context["panels"]
+
+    assert len(panels) == 13
+    for panel in panels:
+        if panel.address:
+            listed = client.get(panel.address, follow=True).context["cl"].result_list
+            assert list(listed), panel.title
+            assert not [row for row in listed if "bob" in f"{row} {getattr(row, 'customer', '')}"], panel.title
+
+
 def test_what_staff_did_is_for_those_who_may_read_the_log(world: World) -> None:
     log_in("Finance").post(page_of(world.customer, "freeze"), {"reason": "Stolen card"})
 
