@@ -148,6 +148,20 @@ class PaymentAdmin(ActsOnPayment, ExportsRows, OfCustomerAdmin):
         ("Keys", {"fields": ("form_key", "stripe_idempotency_key", "network_hash")}),
     )
 
+    def get_inlines(self, request: HttpRequest, obj: Payment | None) -> list[Any]:
+        """Only what has rows, so that a plain payment's page stays short."""
+        if obj is None:
+            return []
+        rows: tuple[Any, ...] = (
+            obj.refunds,
+            obj.disputes,
+            obj.fraud_warnings,
+            obj.refund_requests,
+            obj.money_movements,
+            obj.entries,
+        )
+        return [inline for inline, found in zip(self.inlines, rows, strict=True) if found.exists()]
+
     @shown("State", ordering="state", label=_STATE_COLOURS)
     def state_shown(self, payment: Payment) -> str:
         return PaymentState(payment.state).label

@@ -67,7 +67,6 @@ class RefundRequestAdmin(FoundByCustomer, ReadOnlyAdmin):
         "state_shown",
         "requested_by",
         "approved_by",
-        "note",
     )
     list_filter = (RequestStateFilter, "reason_code", "currency", ("requested_at", admin.DateFieldListFilter))
     list_display_links = ("requested_at", "public_id")
@@ -101,6 +100,12 @@ class RefundRequestAdmin(FoundByCustomer, ReadOnlyAdmin):
         names = tuple(f"refundrequest_{name}" for name in offered)
         actions = super().get_actions_detail(request, object_id)
         return [each for each in actions if names and each.action_name.endswith(names)]
+
+    def get_fieldsets(self, request: HttpRequest, obj: RefundRequest | None = None) -> Any:
+        """Nothing about a second person where none is needed."""
+        fieldsets = super().get_fieldsets(request, obj)
+        is_small = obj is not None and not obj.needs_approval
+        return [each for each in fieldsets if each[0] != "Second person"] if is_small else fieldsets
 
     @page_action("Approve", url_path="approve", permissions=["decide"])
     def approve(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -140,6 +145,9 @@ class RefundRequestAdmin(FoundByCustomer, ReadOnlyAdmin):
         return row
 
     def _decide(self, request: HttpRequest, row: RefundRequest, *, is_approval: bool) -> HttpResponse:
+        if row.state != RefundRequestState.WAITING:
+            messages.info(request, f"It waits for nobody: {RefundRequestState(row.state).label.lower()}.")
+            return redirect(page_address(row))
         form = DecisionForm(request.POST or None, is_note_needed=not is_approval)
         if form.is_valid():
             act = approve_refund if is_approval else decline_refund

@@ -88,7 +88,7 @@ def explain_refund(refund: PaymentRefund) -> str:
         return _("A refund of %(amount)s was started on %(day)s; your bank takes some days.") % words
     if refund.status == "requires_action":
         return _("A refund of %(amount)s from %(day)s waits for you: see the mail about it.") % words
-    return _("%(amount)s were refunded on %(day)s; it can take some days until you see them.") % words
+    return _("%(amount)s was refunded on %(day)s; it can take some days until you see it.") % words
 
 
 @register.filter
@@ -104,6 +104,10 @@ def explain_dispute(dispute: PaymentDispute) -> str:
             return _("The bank asked for %(amount)s back on %(day)s, and returned it to the card holder.") % words
         case status if status.startswith("warning_"):
             return _("The bank asked about this payment on %(day)s. No money has moved.") % words
+    if dispute.payment.withdrawn_minor:
+        return (
+            _("The bank asked for %(amount)s back on %(day)s, and keeps it until it decides, often for weeks.") % words
+        )
     return _("The bank asked for %(amount)s back on %(day)s. It decides, which can take some weeks.") % words
 
 
@@ -145,7 +149,7 @@ def _explain_part(part: DebtPart) -> str:
     match part.cause:
         case DebtCause.REFUND if part.payment is not None:
             return (
-                _("%(credits)s credits, because %(refunded)s of %(payment)s were refunded after they were spent.")
+                _("%(credits)s credits, because %(refunded)s of %(payment)s was refunded after they were spent.")
                 % words
             )
         case DebtCause.DISPUTE if part.payment is not None:

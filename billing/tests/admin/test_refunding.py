@@ -188,6 +188,8 @@ def test_declined_refund_is_never_sent(
     page = login(clerk).get(request_page(request)).content.decode()
     assert "/send/" not in page
     assert "/approve/" not in page
+    again = login(approver).get(request_page(request, "approve"), follow=True).content.decode()
+    assert "It waits for nobody: declined." in again
 
 
 def test_requester_is_told_that_another_person_decides(settings: Settings, payment: Payment) -> None:

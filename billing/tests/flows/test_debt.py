@@ -72,7 +72,7 @@ def test_402_page_says_it_too(debtor: User) -> None:
 
     assert "Not enough credits" in page
     assert "You owe 900 credits; the next purchase repays them first." in page
-    assert "were refunded after they were spent" in page
+    assert "was refunded after they were spent" in page
 
 
 def test_without_a_debt_402_names_none(customer: BillingCustomer) -> None:
@@ -101,5 +101,5 @@ def test_pages_explain_the_debt(client: Client, customer: BillingCustomer, debto
     assert "went back to you, so its credits were taken back." in ledger
     assert ">Refunded</span>" in payments
     assert ">Paid</span>" not in payments
-    assert "$10.00 were refunded on" in payments
+    assert "$10.00 was refunded on" in payments
     assert LedgerEntry.objects.get(kind="refund").amount == -1000

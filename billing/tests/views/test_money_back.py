@@ -78,7 +78,7 @@ def test_refunded_payment_says_so_beside_its_state(
 @pytest.mark.parametrize(
     ("status", "words"),
     [
-        ("succeeded", "$3.00 were refunded on"),
+        ("succeeded", "$3.00 was refunded on"),
         ("pending", "your bank takes some days"),
         ("requires_action", "waits for you"),
         ("failed", "did not go through"),
@@ -123,6 +123,12 @@ def test_disputes_are_told_without_blame(
 
     assert words in shown
     assert (">Disputed</span>" in shown) is is_badged
+
+
+def test_open_dispute_says_who_has_the_money(browser: Client, payment: Payment) -> None:
+    add_dispute(payment, "needs_response", withdrawn_minor=1000)
+
+    assert "keeps it until it decides" in page(browser)
 
 
 def test_lost_dispute_stays_beside_the_state(browser: Client, payment: Payment) -> None:
