@@ -6,20 +6,17 @@ lines of a time that is over are the same whenever they are asked for. Memory gr
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
-from typing import Any
 
-from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 
 from billing.ledger.books import CustomerBooks
 from billing.ledger.books_shapes import BookAccount, Booking, BookReason, JournalLine
 from billing.ledger.books_totals import AccountTotals, BooksTotals, MonthTotals
-from billing.models import BillingCustomer, CreditBalance, LedgerEntry, MoneyMovement, Payment
-from billing.services.journal_steps import ENTRIES, interleave, read_movements, step_of
+from billing.models import CreditBalance, LedgerEntry, MoneyMovement
+from billing.services.journal_rows import read_movements, read_names, read_steps
+from billing.services.journal_steps import interleave
 
 __all__ = [
     "AccountTotals",
@@ -34,7 +31,6 @@ __all__ = [
 ]
 
 CUSTOMERS_AT_ONCE = 200
-ROWS_AT_ONCE = 2_000
 
 Progress = Callable[[int, int], None]
 """Is told how many entries were read, and of how many."""
@@ -68,8 +64,7 @@ def stream_bookings(
         sizes = dict(chosen.filter(pk__gt=last_id).values_list("pk", "last_sequence")[:CUSTOMERS_AT_ONCE])
         if not sizes:
             return
-        with _snapshot():
-            yield from _replay(list(sizes), since=since, until=until)
+        yield from _replay(sizes, since=since, until=until)
         done, last_id = done + sum(sizes.values()), max(sizes)
         if progress:
             progress(done, total)
@@ -97,44 +92,16 @@ def _choose_balances(*, since: datetime | None, customer_id: int | None) -> Quer
     return balances
 
 
-def _replay(customer_ids: list[int], *, since: datetime | None, until: datetime | None) -> Iterator[Booked]:
-    names = dict(BillingCustomer.objects.filter(pk__in=customer_ids).values_list("pk", "public_id"))
-    payments = Payment.objects.filter(customer_id__in=customer_ids).order_by()
-    public_ids: dict[int, dict[int, str]] = {customer_id: {} for customer_id in customer_ids}
-    for customer_id, pk, public_id in payments.values_list("customer_id", "pk", "public_id").iterator():
-        public_ids[customer_id][pk] = public_id
-    entries, movements = _read_entries(customer_ids), read_movements(customer_ids=customer_ids)
-    rows_of = groupby(entries, key=lambda row: row[0])
-    next_id, rows = next(rows_of, (0, iter(())))
-    for wanted in sorted(customer_ids):
-        own_rows: Iterator[tuple[Any, ...]] = rows if wanted == next_id else iter(())
+def _replay(sizes: Mapping[int, int], *, since: datetime | None, until: datetime | None) -> Iterator[Booked]:
+    customer_ids = list(sizes)
+    names, payments = read_names(customer_ids=customer_ids)
+    movements = read_movements(customer_ids=customer_ids)
+    for customer_id, entry_steps in read_steps(sizes=sizes):
         books = CustomerBooks()
-        entry_steps = (step_of(list(group)) for _, group in groupby(own_rows, key=lambda row: row[1]))
-        for step in interleave(customer_id=wanted, steps=entry_steps, movements=movements.pop(wanted, [])):
+        steps = interleave(customer_id=customer_id, steps=entry_steps, movements=movements[customer_id])
+        for step in steps:
             if until is not None and step.booked_at >= until:
                 break
             booking = books.book(step)
             if (booking.lines or booking.promotional_credits) and (since is None or step.booked_at >= since):
-                yield Booked(booking, names[wanted], public_ids[wanted])
-        if wanted == next_id:
-            next_id, rows = next(rows_of, (0, iter(())))
-
-
-def _read_entries(customer_ids: list[int]) -> Iterator[tuple[Any, ...]]:
-    """Entries with their grant and the allocations they caused, in order, through a cursor of the server."""
-    with connection.chunked_cursor() as cursor:
-        cursor.execute(ENTRIES, {"customers": customer_ids})
-        while rows := cursor.fetchmany(ROWS_AT_ONCE):
-            yield from rows
-
-
-@contextmanager
-def _snapshot() -> Iterator[None]:
-    """One state of all tables, and a database transaction for the cursor to live in."""
-    if connection.in_atomic_block:
-        yield
-        return
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        yield
+                yield Booked(booking, names[customer_id], payments[customer_id])

@@ -7,25 +7,11 @@ from typing import Any
 
 from billing.kinds import AllocationKind, EntryKind
 from billing.ledger.books_shapes import AllocationRow, BookStep, GrantRow, MoneyRow
-from billing.models import MoneyMovement
-
-ENTRIES = """
-    SELECT e.customer_id, e.sequence, e.id, e.kind, e.amount, e.payment_id, e.occurred_at, e.created_at,
-        g.id, g.payment_id, g.amount,
-        a.entry_id, drawn.kind, drawn.payment_id, a.grant_id, a.amount, a.kind
-    FROM billing_ledgerentry e
-    LEFT JOIN billing_creditgrant g ON g.entry_id = e.id
-    LEFT JOIN (billing_grantallocation a
-               JOIN billing_ledgerentry drawn ON drawn.id = a.entry_id AND drawn.customer_id = ANY(%(customers)s))
-        ON a.cause_id = e.id
-    WHERE e.customer_id = ANY(%(customers)s)
-    ORDER BY e.customer_id, e.sequence, a.id
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Movement:
-    """A movement of money as it was written."""
+    """A movement of money as it was written, in no entry's company where `entry_id` is None."""
 
     entry_id: int | None
     number: int
@@ -34,44 +20,8 @@ class Movement:
     created_at: datetime
 
 
-def read_movements(*, customer_ids: Sequence[int]) -> dict[int, list[Movement]]:
-    """The movements of each customer, in the order in which they were written."""
-    rows = MoneyMovement.objects.filter(payment__customer_id__in=customer_ids).order_by("created_at", "pk")
-    found: dict[int, list[Movement]] = {}
-    for row in rows.select_related("payment").only(*_COLUMNS).iterator():
-        money = MoneyRow(
-            payment_id=row.payment_id,
-            currency=row.currency,
-            collected_minor=row.collected_minor,
-            tax_minor=row.tax_minor,
-            given_back_minor=row.given_back_minor,
-        )
-        movement = Movement(
-            entry_id=row.entry_id,
-            number=row.number,
-            money=money,
-            occurred_at=row.occurred_at,
-            created_at=row.created_at,
-        )
-        found.setdefault(row.payment.customer_id, []).append(movement)
-    return found
-
-
-_COLUMNS = (
-    "payment__customer_id",
-    "entry_id",
-    "number",
-    "currency",
-    "collected_minor",
-    "tax_minor",
-    "given_back_minor",
-    "occurred_at",
-    "created_at",
-)
-
-
-def step_of(rows: list[tuple[Any, ...]]) -> BookStep:
-    """The step of one entry from its rows of `ENTRIES`, one for each allocation that it caused."""
+def step_of(rows: Sequence[tuple[Any, ...]], *, caused: Sequence[tuple[Any, ...]] = ()) -> BookStep:
+    """The step of one entry from its rows, one for each of its own draws, and what it caused on earlier entries."""
     first = rows[0]
     customer_id, sequence, entry_id, kind, amount, payment_id, occurred_at, created_at = first[:8]
     grant_id, grant_payment_id, grant_amount = first[8:11]
@@ -85,7 +35,7 @@ def step_of(rows: list[tuple[Any, ...]]) -> BookStep:
         occurred_at=occurred_at,
         booked_at=created_at,
         grant=GrantRow(grant_id=grant_id, payment_id=grant_payment_id, amount=grant_amount) if grant_id else None,
-        allocations=tuple(_allocation_of(*row[11:]) for row in rows if row[11] is not None),
+        allocations=tuple(_allocation_of(*row) for row in (*(row[11:] for row in rows if row[11]), *caused)),
     )
 
 

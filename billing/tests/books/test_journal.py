@@ -18,7 +18,7 @@ from billing.kinds import AllocationKind, EntryKind
 from billing.ledger.books import CustomerBooks
 from billing.ledger.books_shapes import AllocationRow, BookStep, MoneyRow
 from billing.models import AuditEntry
-from billing.services import journal
+from billing.services import journal, journal_rows
 from billing.services.journal import read_totals, stream_bookings
 from billing.services.journal_steps import Movement, interleave
 from billing.tests.books.shop import Shop
@@ -118,9 +118,10 @@ def test_expired_credits_are_breakage(shop: Shop, clock: time_machine.Traveller)
     assert shop.balances() == {"cash_at_stripe": 1000, "revenue": -250, "breakage": -750}
 
 
-def test_customers_come_in_order_and_in_pieces(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("entries", [1, 3, 4, 2000])
+def test_customers_come_in_order_and_in_pieces(entries: int, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal, "CUSTOMERS_AT_ONCE", 2)
-    monkeypatch.setattr(journal, "ROWS_AT_ONCE", 1)
+    monkeypatch.setattr(journal_rows, "ENTRIES_AT_ONCE", entries)
     shops = [shop, *(Shop() for _ in range(4))]
     for number, one in enumerate(reversed(shops)):
         one.buy(10, 100 + number)
