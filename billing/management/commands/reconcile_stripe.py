@@ -62,7 +62,7 @@ class Command(BillingCommand):
             grace=timedelta(0) if repair else GRACE,
         )
         counts = self.reconcile(scope)
-        if counts.left or counts.failed_repairs:
+        if counts.left:
             sys.exit(EXIT_FINDINGS)
 
     def reconcile(self, scope: StripeScope) -> Counts:

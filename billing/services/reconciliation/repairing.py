@@ -90,7 +90,7 @@ def repair_findings(
 
 def is_settled(finding: ReconciliationFinding) -> bool:
     """Whether our rows by now say what Stripe said when the finding was seen."""
-    check = _SETTLED.get(finding.kind)
+    check = SETTLED.get(finding.kind)
     if check is None:
         return False
     payment = Payment.objects.filter(pk=finding.payment_id).first() if finding.payment_id else None
@@ -246,7 +246,7 @@ def _is_customer_forgotten(finding: ReconciliationFinding, payment: Payment | No
     return not BillingCustomer.objects.filter(stripe_customer_id=finding.stripe_id).exists()
 
 
-_SETTLED: dict[str, Callable[[ReconciliationFinding, Payment | None], bool]] = {
+SETTLED: dict[str, Callable[[ReconciliationFinding, Payment | None], bool]] = {
     "paid_not_granted": _is_granted,
     "amount_differs": _is_amount_the_same,
     "currency_differs": _is_amount_the_same,

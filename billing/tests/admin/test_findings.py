@@ -36,9 +36,7 @@ def clerk() -> Client:
 
 
 @pytest.fixture
-def lost(
-    stripe_sandbox: SandboxServer, gateway: StripeGateway, customer: BillingCustomer, pack: CreditPack
-) -> Payment:
+def lost(stripe_sandbox: SandboxServer, gateway: StripeGateway, customer: BillingCustomer, pack: CreditPack) -> Payment:
     """Paid at Stripe, and no webhook came."""
     started = open_checkout(customer=customer, pack=pack, gateway=gateway)
     stripe_sandbox.control.pay_session(started.session_id)
