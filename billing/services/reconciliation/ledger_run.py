@@ -29,7 +29,7 @@ _CHUNK = 500
 # Ids are given before rows are committed: what was still under way at the last look is below its mark. So a look goes
 # back to the mark of one that began a minute before, which is longer than any write of the ledger takes.
 _LONGEST_WRITE = timedelta(minutes=1)
-_LONGEST_SILENCE = timedelta(minutes=15)
+_LONGEST_SILENCE = timedelta(minutes=3)
 
 
 def reconcile_ledger(*, trigger: RunTrigger, is_recent: bool) -> tuple[ReconciliationRun, list[Finding]]:
