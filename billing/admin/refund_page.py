@@ -19,8 +19,9 @@ from billing.admin.refund_forms import RefundForm
 from billing.errors import BillingError
 from billing.models import Payment, RefundRequest, RefundRequestState
 from billing.money import format_credits, format_money
-from billing.selectors.refunds import Refundable, RefundPreview, preview_refund, read_refundable
+from billing.selectors.refunds import Refundable, read_refundable
 from billing.services.gateway import configured_gateway
+from billing.services.refund_preview import RefundPreview, preview_refund
 from billing.services.refund_sending import send_refund
 from billing.services.refunds import find_refund_limit, request_refund
 

@@ -21,8 +21,8 @@ from billing.admin.refund_page import acting_user, describe_preview, tell_outcom
 from billing.admin.search import FoundByCustomer
 from billing.errors import BillingError
 from billing.models import RefundRequest, RefundRequestState
-from billing.selectors.refunds import preview_refund
 from billing.services.gateway import configured_gateway
+from billing.services.refund_preview import preview_refund
 from billing.services.refund_sending import send_refund
 from billing.services.refunds import MAY_DECIDE, MAY_REQUEST, approve_refund, decline_refund
 

@@ -80,7 +80,7 @@ def request_refund(
             return RequestedRefund(request=first, is_replay=True)
         now = timezone.now()
         _check_possible(payment, amount_minor=amount_minor, refundable=read_refundable(payment=payment, now=now))
-        limit_reason = _find_limit(payment, amount_minor=amount_minor)
+        limit_reason = find_refund_limit(payment=payment, amount_minor=amount_minor)
         request = RefundRequest(
             payment=payment,
             amount_minor=amount_minor,
@@ -137,6 +137,17 @@ def expire_refund_requests(*, now: datetime, limit: int = 1000) -> int:
     return len(overdue)
 
 
+def find_refund_limit(*, payment: Payment, amount_minor: int) -> str:
+    """Why a second person is needed, empty if none is. Several small refunds of one payment count as one."""
+    limit = conf.staff_refund_limit_minor()
+    small = RefundRequest.objects.filter(payment=payment, needs_approval=False, state__in=_LIVE)
+    before = small.aggregate(total=Sum("amount_minor"))["total"] or 0
+    if before + amount_minor <= limit:
+        return ""
+    allowed = format_money(amount_minor=limit, currency=payment.paid_currency)
+    return f"Without a second person at most {allowed} of a payment may be refunded."
+
+
 def audit_refund(verb: str, request: RefundRequest, *, actor: User | None, reason: str = "", address: str = "") -> None:
     """Write down a step of a refund request; its row is as it is after that step."""
     after: dict[str, Any] = {
@@ -168,17 +179,6 @@ def _check_possible(payment: Payment, *, amount_minor: int, refundable: Refundab
     if amount_minor > refundable.most_minor:
         most = format_money(amount_minor=refundable.most_minor, currency=refundable.currency)
         raise RefundNotPossible(payment=payment.public_id, fault=f"at most {most} can still go back")
-
-
-def _find_limit(payment: Payment, *, amount_minor: int) -> str:
-    """Why a second person is needed, empty if none is. Several small refunds of one payment count as one."""
-    limit = conf.staff_refund_limit_minor()
-    small = RefundRequest.objects.filter(payment=payment, needs_approval=False, state__in=_LIVE)
-    before = small.aggregate(total=Sum("amount_minor"))["total"] or 0
-    if before + amount_minor <= limit:
-        return ""
-    allowed = format_money(amount_minor=limit, currency=payment.paid_currency)
-    return f"Without a second person at most {allowed} of a payment may be refunded."
 
 
 def _decide(request_id: str, decision: Decision, *, actor: User, note: str, at: str) -> RefundRequest:

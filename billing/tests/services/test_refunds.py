@@ -21,7 +21,8 @@ from billing.errors import (
 from billing.gateway.client import StripeGateway
 from billing.kinds import EntryKind
 from billing.models import AuditEntry, BillingCustomer, Payment, RefundRequest
-from billing.selectors.refunds import preview_refund, read_refundable
+from billing.selectors.refunds import read_refundable
+from billing.services.refund_preview import preview_refund
 from billing.services.refunds import approve_refund, decline_refund, expire_refund_requests, request_refund
 from billing.tests.services.money_back import ask_refund, buy_thousand, make_staff
 from billing.tests.views.rows import add_entry, make_payment
