@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
@@ -12,8 +13,9 @@ from pytest_django import Settings
 from accounts.models import User
 from billing.gateway.client import StripeGateway
 from billing.kinds import EntryKind
-from billing.models import AuditEntry, BillingCustomer, CreditBalance, Payment, PaymentRefund, RefundRequest
+from billing.models import AuditEntry, BillingCustomer, Payment, PaymentRefund, RefundRequest
 from billing.tests.services.money_back import ask_refund, buy_thousand, deliver_all, make_staff, posted
+from billing.tests.shop import make_pack, open_checkout
 from billing.tests.views.rows import add_entry
 from sandbox.stripe.server import SandboxServer
 
@@ -277,22 +279,64 @@ def test_check_while_stripe_is_away_changes_nothing(
     assert not AuditEntry.objects.filter(action="payment.check").exists()
 
 
+def test_payment_that_is_not_under_review_is_not_granted_again(
+    payment: Payment, customer: BillingCustomer, clerk: User
+) -> None:
+    client = login(clerk)
+
+    assert "/grant/" not in client.get(page_of(payment)).content.decode()
+    answer = client.post(page_of(payment, "grant"), {"reason": "x"}, follow=True)
+
+    assert "not under review" in answer.content.decode()
+    assert posted(customer) == 1000
+
+
 class TestReview:
     @pytest.fixture
     def reviewed(self, stripe_sandbox: SandboxServer, gateway: StripeGateway, customer: BillingCustomer) -> Payment:
-        """A payment whose offer is not what was paid for."""
-        payment = buy_thousand(sandbox=stripe_sandbox, gateway=gateway, customer=customer, price_minor=500)
-        assert posted(customer) == 1000
-        return payment
+        """$10.00 were paid, and $9.00 were asked for."""
+        pack = make_pack(name="1,000 credits", credits=Decimal(1000), bonus_credits=0)
+        started = open_checkout(customer=customer, pack=pack, gateway=gateway)
+        Payment.objects.filter(pk=started.payment.pk).update(amount_minor=900)
+        stripe_sandbox.control.pay_session(started.session_id)
+        deliver_all(stripe_sandbox, gateway)
+        assert posted(customer) == 0
+        return Payment.objects.get(pk=started.payment.pk)
 
-    def test_paid_as_offered_is_not_granted_again(self, reviewed: Payment, clerk: User) -> None:
+    def test_what_was_offered_is_granted_with_a_reason(
+        self, reviewed: Payment, customer: BillingCustomer, clerk: User
+    ) -> None:
         client = login(clerk)
+        assert "/grant/" in client.get(page_of(reviewed)).content.decode()
+        assert reviewed.mismatch in client.get(page_of(reviewed, "grant")).content.decode()
+        client.post(page_of(reviewed, "grant"), {"reason": ""})
+        assert posted(customer) == 0
 
-        assert "/grant/" not in client.get(page_of(reviewed)).content.decode()
-        answer = client.post(page_of(reviewed, "grant"), {"reason": "x"}, follow=True)
+        client.post(page_of(reviewed, "grant"), {"reason": "A pricing error of ours"})
+        client.post(page_of(reviewed, "grant"), {"reason": "Clicked twice"})
 
-        assert "not under review" in answer.content.decode()
-        assert CreditBalance.objects.get(pk=reviewed.customer_id).posted == 1000
+        assert posted(customer) == 1000
+        entry = AuditEntry.objects.get(action="payment.grant")
+        assert (entry.actor, entry.reason, entry.address) == (clerk, "A pricing error of ours", "127.0.0.1")
+
+    def test_nobody_grants_their_own(self, reviewed: Payment, customer: BillingCustomer, clerk: User) -> None:
+        BillingCustomer.objects.filter(pk=customer.pk).update(user=clerk)
+
+        login(clerk).post(page_of(reviewed, "grant"), {"reason": "For me"})
+
+        assert posted(customer) == 0
+
+    def test_all_of_it_is_proposed_for_a_refund_and_takes_no_credits(
+        self, reviewed: Payment, customer: BillingCustomer, clerk: User
+    ) -> None:
+        client = login(clerk)
+        assert 'value="10.00"' in client.get(page_of(reviewed, "refund")).content.decode()
+
+        client.post(page_of(reviewed, "refund"), {**fill_in(amount="10.00"), "confirm": "1"})
+
+        assert RefundRequest.objects.get().state == "accepted"
+        assert posted(customer) == 0
+        assert Payment.objects.get(pk=reviewed.pk).given_back_minor == 1000
 
 
 def test_payment_shows_what_went_back(
