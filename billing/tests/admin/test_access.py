@@ -198,9 +198,8 @@ def contents() -> dict[str, str]:
     return digests
 
 
-@pytest.mark.parametrize("role", [NOBODY, AUDITOR])
-def test_who_may_only_look_changes_nothing(role: str, rows: dict[type[Model], Model]) -> None:
-    client, acts = client_of(role), AuditEntry.objects.count()
+def test_an_auditor_changes_nothing(rows: dict[type[Model], Model]) -> None:
+    client, acts = client_of(AUDITOR), AuditEntry.objects.count()
     before = contents()
 
     for _, path, _ in all_addresses(rows):
@@ -221,9 +220,9 @@ def test_who_may_only_look_changes_nothing(role: str, rows: dict[type[Model], Mo
     after = contents()
     log = AuditEntry._meta.db_table
     assert {table for table in before if before[table] != after[table]} <= {log}
-    exports = AuditEntry.objects.order_by("pk")[acts:]
-    assert all(entry.action.endswith(".export") for entry in exports)  # what leaves the product is written down
-    assert bool(exports) is (role == AUDITOR)
+    written = list(AuditEntry.objects.order_by("pk").values_list("action", flat=True)[acts:])
+    assert written  # what leaves the product is written down
+    assert all(action.endswith(".export") for action in written)
 
 
 def test_groups_of_the_table_are_those_of_the_migration() -> None:
