@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 
 from billing.kinds import EntryKind
+from billing.ledger.books_debts import Remembered
 from billing.ledger.books_lots import Money, PaidLot
 from billing.tests.books.world import World
 
@@ -270,6 +271,30 @@ def test_what_other_grants_gave_is_no_bad_debt() -> None:
     world.write_off(500)
     assert world.last() == {"refunds_of_consumed_credits": -500, "bad_debt": 500}
     world.check()
+
+
+def test_each_claw_back_remembers_what_it_reversed() -> None:
+    world = World()
+    paid = world.buy(1000, 1000)
+    world.use(1000)
+
+    world.pay_back(paid, 400)
+    world.pay_back(paid, 600, kind=EntryKind.DISPUTE)
+
+    assert [one.uncovered.minor for one in world.books.claw_backs.values()] == [400, 600]
+    world.write_off(1000)
+    assert world.balances() == {"revenue": -1000, "bad_debt": 1000}
+    world.check()
+
+
+def test_what_is_put_in_again_starts_a_new_share() -> None:
+    part = Remembered()
+    part.put(credits=Decimal(10), minor=100)
+    assert part.take(Decimal(9)) == 90
+    part.put(credits=Decimal(9), minor=0)
+
+    assert part.take(Decimal(5)) == 5
+    assert part.take(Decimal(5)) == 5
 
 
 def test_a_used_debt_remembers_nothing() -> None:

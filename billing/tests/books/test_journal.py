@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import time_machine
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from billing.kinds import AllocationKind, EntryKind
@@ -133,6 +135,24 @@ def test_customers_come_in_order_and_in_pieces(entries: int, shop: Shop, monkeyp
     assert [one.customer for one in booked] == [one.customer.public_id for one in shops for _ in range(2)]
     assert [one.booking for one in booked] == [booking for one in shops for booking in one.bookings()]
     assert progress == [(4, 10), (8, 10), (10, 10)]
+
+
+def test_statements_do_not_grow_with_entries(shop: Shop) -> None:
+    other = Shop()
+
+    def count() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            assert list(stream_bookings())
+        return len(queries)
+
+    shop.buy(1000, 1000)
+    other.buy(1000, 1000)
+    before = count()
+    for _ in range(10):
+        shop.use(1)
+        other.use(1)
+
+    assert count() == before
 
 
 def test_a_customer_without_any_entry_is_passed_over(shop: Shop) -> None:

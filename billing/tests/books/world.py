@@ -4,12 +4,13 @@ Payments are made and given back here as convergence does it, so that a test say
 """
 
 import itertools
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
 from fractions import Fraction
 
-from billing.kinds import UNDONE_BY_MONEY, EntryKind
+from billing.kinds import UNDONE_BY_MONEY, AllocationKind, EntryKind
 from billing.ledger.books import CustomerBooks
 from billing.ledger.books_shapes import (
     AllocationRow,
@@ -183,6 +184,7 @@ class World:
 
     def check(self) -> None:
         """All that holds after every step."""
+        self.check_debts()
         for booking in self.bookings[-3:]:
             parts = {(line.reason, line.payment_id, line.currency) for line in booking.lines}
             for part in parts:
@@ -199,6 +201,25 @@ class World:
             assert {name.value: one.balance_minor for name, one in trial.items() if one.balance_minor} == self.balances(
                 currency
             )
+
+    def check_debts(self) -> None:
+        """What a claw-back remembers follows the credits that it took, and what is bad debt is what was written off."""
+        uncovered = {part.entry_ref: part.amount for part in self.account.uncovered}
+        own = {new.grant.ref: new.grant.payment_id for new in self.account.new_grants}
+        bad_debt: Counter[str] = Counter()
+        for entry, claw_back in self.books.claw_backs.items():
+            rows = [row for row in self.account.allocations if row.entry_ref == -entry]
+            of_others = [row for row in rows if row.grant_ref and own[row.grant_ref] != claw_back.lot.payment_id]
+            given_up = [row for row in rows if row.kind is AllocationKind.WRITE_OFF]
+            assert claw_back.uncovered.credits == uncovered.get(-entry, 0)
+            assert claw_back.recovered.credits == sum(row.amount for row in of_others)
+            assert claw_back.written_off.credits <= -sum(row.amount for row in given_up)
+            for part in (claw_back.uncovered, claw_back.recovered, claw_back.written_off):
+                assert part.minor >= 0
+                assert part.credits or not part.minor
+            bad_debt[claw_back.lot.currency] += claw_back.written_off.minor
+        for currency, amount in bad_debt.items():
+            assert self.balances(currency).get("bad_debt", 0) == amount
 
     # How
 
