@@ -5,6 +5,7 @@ payments.py       payments, with what staff do to them; bonuses        events.py
 refunds.py        refunds, disputes, fraud warnings, money movements     refund_requests.py  refunds of staff, approvals
 packs.py          what is for sale                                      dashboard.py the figures on the first page
 approvals.py      what staff asked for, and who decides                 adjustments.py  its pages of a customer
+books.py          trial balance, months, journal (beside movements)
 audit.py          what staff did (read-only)                            flags.py, notes.py  of customers (read-only)
 findings.py       what does not agree, repairs, acceptances             reconciliation.py  runs, and a new one
 """
