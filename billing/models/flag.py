@@ -10,8 +10,8 @@ from billing.models.customer import BillingCustomer
 class CustomerFlag(models.Model):
     """One cause to look at a customer; some causes freeze spending while they stand.
 
-    A cause that names an object of Stripe's or of ours is raised once for ever: what staff have lifted stays lifted,
-    however often the same fact is told again.
+    What staff have lifted stays lifted where the cause names an object of Stripe's or of ours, however often it is told
+    again. A cause that had settled itself may come again: a dispute is appealed, the refund of a warning fails.
     """
 
     customer = models.ForeignKey(BillingCustomer, on_delete=models.PROTECT, related_name="flags", db_index=False)

@@ -14,7 +14,7 @@ from billing.ledger.locking import lock_accounts
 from billing.models import BillingCustomer, CustomerFlag
 
 STAFF, BOOKS = "staff", "books"
-# Causes that may come again after they ended. Any other names one fact, which is told once.
+# Causes that may come again after a person ended them. Any other names one fact, on which somebody has decided.
 _RECURRING = (STAFF, BOOKS)
 log = structlog.get_logger(__name__)
 
@@ -22,12 +22,13 @@ log = structlog.get_logger(__name__)
 def raise_flag(*, customer_id: int, cause: str, reason: str, freezes: bool) -> bool:
     """Flag a customer, and freeze its spending where the cause does; says whether the flag is new.
 
-    Call inside `transaction.atomic()`; takes the lock on the balance. A cause that stands, or that names a fact and has
-    ended, raises nothing.
+    Call inside `transaction.atomic()`; takes the lock on the balance. A cause that stands raises nothing, nor does one
+    that names a fact and was lifted by somebody. One that had settled itself may come again: a dispute is appealed.
     """
     lock_accounts(customer_ids=[customer_id])
     same = CustomerFlag.objects.filter(customer_id=customer_id, cause=cause)
-    if same.filter(Q(ended_at__isnull=True) if cause in _RECURRING else Q()).exists():
+    was_lifted = Q() if cause in _RECURRING else Q(ended_by__isnull=False)
+    if same.filter(Q(ended_at__isnull=True) | was_lifted).exists():
         return False
     CustomerFlag.objects.create(
         customer_id=customer_id, cause=cause, reason=reason[:500], freezes=freezes, raised_at=timezone.now()
@@ -39,6 +40,8 @@ def raise_flag(*, customer_id: int, cause: str, reason: str, freezes: bool) -> b
 
 def end_flag(*, customer_id: int, cause: str, reason: str, actor: User | None = None) -> bool:
     """End one cause; says whether it stood. Spending is free again when no cause that freezes is left.
+
+    With an actor a cause that names a fact stays lifted for ever; without one it has settled itself.
 
     Call inside `transaction.atomic()`; takes the lock on the balance.
     """
