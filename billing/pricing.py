@@ -81,11 +81,11 @@ def credits_taken(*, granted: Decimal, kept: Decimal, consumed: Decimal, expired
 def withdrawn_by_dispute(*, amount_minor: int, movements: Sequence[int]) -> int:
     """How much of a payment a dispute holds, in the payment's currency, given its balance transactions, oldest first.
 
-    They are in the currency of Stripe's balance, so they count in proportion to the first withdrawal. Money can go, come
-    back and go again; an inquiry moves none.
+    They are in the currency of Stripe's balance, so they count in proportion to the first withdrawal. Money can go,
+    come back and go again at another rate, but never more than the dispute is about; an inquiry moves none.
     """
     first = next((-moved for moved in movements if moved < 0), 0)
     if not first:
         return 0
     out = Decimal(max(0, -sum(movements)))
-    return int((amount_minor * out / first).to_integral_value(ROUND_HALF_EVEN))
+    return min(amount_minor, int((amount_minor * out / first).to_integral_value(ROUND_HALF_EVEN)))

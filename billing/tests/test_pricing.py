@@ -116,6 +116,8 @@ def test_what_expired_counts_as_taken_last(kept: int, consumed: int, expired: in
         ([-920], 1000),  # in the currency of Stripe's balance
         ([-920, 460], 500),
         ([-1000, 1200], 0),  # more came back than went
+        ([-920, 920, -940], 1000),  # went again at another rate: no more than it is about
+        ([-300, -700], 1000),
         ([500], 0),
     ],
 )
