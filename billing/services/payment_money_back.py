@@ -143,7 +143,9 @@ def _merge_dispute(payment: Payment, reading: DisputeReading) -> MoneyChange | N
     difference = withdrawn_by(dispute) - before
     if not difference:
         return None
-    times = list(dispute.movements.order_by("occurred_at").values_list("occurred_at", flat=True)) or [told.created_at]
+    # By the stricter setting it can take and give back without moving any money: from its opening to this reading.
+    without = [dispute.opened_at, *([reading.read_at] if difference < 0 else [])]
+    times = list(dispute.movements.order_by("occurred_at").values_list("occurred_at", flat=True)) or without
     return MoneyChange(
         kind=EntryKind.DISPUTE if difference > 0 else EntryKind.DISPUTE_REVERSAL,
         amount_minor=difference,
