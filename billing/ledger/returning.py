@@ -32,7 +32,9 @@ def give_back(*, account: Account, posting: Posting, cause_ref: int, now: dateti
     """Undo allocations for a returning entry, then move claw-backs to their own grants as far as those have credits."""
     rest, until = posting.amount, _return_until(posting=posting, now=now)
     for past in undone_entries(account=account, posting=posting):
-        rest -= _undo(account=account, past=past, amount=min(rest, past.returnable()), until=until, cause_ref=cause_ref)
+        # What a write-off that stands again drew on a moment ago was never away.
+        life = None if past.kind is EntryKind.WRITE_OFF else until
+        rest -= _undo(account=account, past=past, amount=min(rest, past.returnable()), until=life, cause_ref=cause_ref)
     account.sort_grants()  # an expiry may have moved
     while _move_claw_backs(account=account, cause_ref=cause_ref):
         pass  # each move lowers what claw-backs took from grants of others, so this ends
