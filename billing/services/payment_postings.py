@@ -10,15 +10,14 @@ from decimal import Decimal
 from django.db.models import F, Sum
 from django.utils import timezone
 
-from billing.kinds import CLAW_BACKS, AllocationKind, EntryKind
+from billing.kinds import CLAW_BACKS, UNDONE_BY_MONEY, AllocationKind, EntryKind
 from billing.ledger.posting import expire_lapsed_credits_of, post_entries
 from billing.ledger.shapes import Posting
-from billing.models import GrantAllocation, LedgerEntry, MoneyMovement, Payment
+from billing.models import GrantAllocation, LedgerEntry, MoneyMovement, Payment, UncoveredPart
 from billing.money import ZERO
 from billing.pricing import credits_kept, credits_taken
 from billing.services.payment_money_back import MoneyChange
 
-_PURCHASED = frozenset({EntryKind.PURCHASE, EntryKind.AUTO_TOP_UP})
 _REVERSALS = {EntryKind.REFUND: EntryKind.REFUND_REVERSAL, EntryKind.DISPUTE: EntryKind.DISPUTE_REVERSAL}
 
 
@@ -116,22 +115,25 @@ def _post(
 def _reopen_written_off(payment: Payment, *, needed: Decimal) -> None:
     """Where staff gave up the debt that a claw-back left, and its money comes back after all, the debt stands again.
 
-    Else the customer would keep both: what was forgiven, and what comes back.
+    Else the customer would keep both: what was forgiven, and what comes back. What is still owed vanishes first, then
+    what was forgiven stands again, and only then do credits return to grants.
     """
-    entries = list(LedgerEntry.objects.filter(payment=payment).exclude(kind=EntryKind.EXPIRY))
-    taken = -sum((entry.amount for entry in entries if entry.kind not in (_PURCHASED | {EntryKind.WRITE_OFF})), ZERO)
-    reopened = -sum((entry.amount for entry in entries if entry.kind == EntryKind.WRITE_OFF), ZERO)
-    given_up = GrantAllocation.objects.filter(entry__in=entries, kind=AllocationKind.WRITE_OFF)
-    forgiven = -(given_up.aggregate(total=Sum("amount"))["total"] or ZERO)
-    shortfall = needed - (taken - forgiven + reopened)
-    if shortfall <= 0:
+    taking = LedgerEntry.objects.filter(payment=payment, kind__in=UNDONE_BY_MONEY)
+    written_off = GrantAllocation.objects.filter(entry__in=taking, kind=AllocationKind.WRITE_OFF)
+    forgiven = -(written_off.aggregate(total=Sum("amount"))["total"] or ZERO)
+    if not forgiven:
+        return
+    reopened = -(taking.filter(kind=EntryKind.WRITE_OFF).aggregate(total=Sum("amount"))["total"] or ZERO)
+    owed = UncoveredPart.objects.filter(entry__in=taking).aggregate(total=Sum("amount"))["total"] or ZERO
+    again = min(needed - owed, forgiven - reopened)
+    if again <= 0:
         return
     post_entries(
         postings=[
             Posting(
                 customer_id=payment.customer_id,
                 kind=EntryKind.WRITE_OFF,
-                amount=-shortfall,
+                amount=-again,
                 key=f"write_off:{payment.pk}:{payment.posting_count + 1}",
                 description="The debt that was written off stands again: its money came back.",
                 payment_id=payment.pk,

@@ -1,0 +1,466 @@
+"""Money that goes back in odd mixes: written-off debts, appeals, warnings, lapsing credits, payments under review."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+import time_machine
+from django.db import transaction
+from django.utils import timezone
+from pytest_django import Settings
+
+from accounts.models import User
+from billing.gateway.client import StripeGateway
+from billing.gateway.facts import DisputeFacts, MovementFacts, RefundFacts
+from billing.kinds import EntryKind
+from billing.models import (
+    BillingCustomer,
+    CreditGrant,
+    CustomerFlag,
+    LedgerEntry,
+    MoneyMovement,
+    Payment,
+    ReconciliationFinding,
+)
+from billing.pricing import Collected
+from billing.services.customers import unfreeze_customer
+from billing.services.expiry import expire_lapsed_credits
+from billing.services.holds import settle_hold
+from billing.services.payment_facts import PaymentFacts, facts_of_dispute, facts_of_refunds
+from billing.services.payments import accept_mismatch, converge_payment
+from billing.services.posting import Posting, post
+from billing.tests.flows.test_money_back import Shop
+from billing.tests.ledger.steps import assert_books_are_right, give, hold_for, kinds_of, use
+from billing.tests.shop import WEBHOOK_SECRET, deliver, make_pack, open_checkout
+from sandbox.stripe.server import SandboxServer
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet_broker")]
+
+
+@pytest.fixture
+def shop(stripe_sandbox: SandboxServer, gateway: StripeGateway, customer: BillingCustomer) -> Shop:
+    return Shop(stripe_sandbox, gateway, customer)
+
+
+@pytest.fixture
+def staff(db: None) -> User:
+    return User.objects.create_superuser("staff@example.com", "correct horse battery")
+
+
+def write_off(shop: Shop, credits: int, *, key: str = "staff:x") -> None:
+    post(
+        posting=Posting(
+            customer_id=shop.customer.pk,
+            kind=EntryKind.WRITE_OFF,
+            amount=Decimal(credits),
+            key=key,
+            description="Given up",
+        )
+    )
+
+
+# Debts that were written off
+
+
+def test_written_off_debt_shrinks_before_credits_come_back(shop: Shop) -> None:
+    shop.buy()
+    use(shop.customer, 900)
+    first, second = shop.refund(400, status="pending"), shop.refund(600, status="pending")
+    write_off(shop, 900)
+
+    shop.control.end_refund(first, "failed")
+    shop.hear()
+    assert shop.posted == 0  # five hundred are owed for nobody's money, and forgiven
+
+    shop.control.end_refund(second, "failed")
+    shop.hear()
+    assert shop.posted == 100
+
+
+def test_part_of_a_debt_that_was_written_off_stands_again_last(shop: Shop) -> None:
+    shop.buy()
+    use(shop.customer, 900)
+    first, second = shop.refund(400, status="pending"), shop.refund(600, status="pending")
+    write_off(shop, 500)
+    assert shop.posted == -400
+
+    shop.control.end_refund(first, "failed")
+    shop.hear()
+    assert (shop.posted, kinds_of(shop.customer).count("write_off")) == (0, 1)
+
+    shop.control.end_refund(second, "failed")
+    shop.hear()
+    assert shop.posted == 100
+
+
+def test_debt_paid_in_part_and_written_off_in_part_is_forgiven_no_more_than_it_is(shop: Shop) -> None:
+    shop.buy()
+    use(shop.customer, 900)
+    first, second = shop.refund(400, status="pending"), shop.refund(600, status="pending")
+    give(shop.customer, 500)
+    write_off(shop, 400)
+
+    shop.control.end_refund(first, "failed")
+    shop.hear()
+    assert shop.posted == 0
+
+    shop.control.end_refund(second, "failed")
+    shop.hear()
+    assert shop.posted == 600
+
+
+def test_second_write_off_after_a_reversal_stands_again_too(shop: Shop) -> None:
+    shop.buy()
+    use(shop.customer, 900)
+    refund = shop.refund(status="pending")
+    write_off(shop, 900)
+    shop.control.end_refund(refund, "failed")
+    dispute = shop.control.open_dispute(shop.session)["id"]
+    shop.hear()
+    assert shop.posted == -900
+    write_off(shop, 900, key="staff:y")
+
+    shop.control.close_dispute(dispute, "won")
+    shop.hear()
+
+    assert shop.posted == 100
+
+
+def test_debt_that_stands_again_does_not_lengthen_the_life_of_other_credits(shop: Shop) -> None:
+    shop.buy()
+    use(shop.customer, 900)
+    refund = shop.refund(status="pending")
+    write_off(shop, 900)
+    tomorrow = timezone.now() + timedelta(days=41)
+    gift = give(shop.customer, 1000, expires_at=tomorrow)
+
+    with time_machine.travel(timezone.now() + timedelta(days=40)):
+        shop.control.end_refund(refund, "failed")
+        shop.hear()
+
+        assert shop.posted == 1100
+        assert CreditGrant.objects.get(entry=gift).expires_at == tomorrow
+
+
+# Flags
+
+
+def test_dispute_that_is_appealed_freezes_again(shop: Shop) -> None:
+    shop.buy()
+    dispute = shop.control.open_dispute(shop.session)["id"]
+    shop.hear()
+    shop.control.close_dispute(dispute, "won")
+    shop.hear()
+    assert not shop.is_frozen
+
+    shop.control.withdraw_funds(dispute)
+    shop.hear()
+
+    assert (shop.posted, shop.is_flagged, shop.is_frozen) == (0, True, True)
+    shop.control.close_dispute(dispute, "lost")
+    shop.hear()
+    assert (shop.posted, shop.is_flagged, shop.is_frozen) == (0, False, False)
+
+
+def test_appeal_of_a_dispute_that_staff_have_looked_into_freezes_nobody(shop: Shop, staff: User) -> None:
+    shop.buy()
+    dispute = shop.control.open_dispute(shop.session)["id"]
+    shop.hear()
+    unfreeze_customer(customer_id=shop.customer.pk, reason="Spoke with them", actor=staff)
+
+    shop.control.close_dispute(dispute, "won")
+    shop.control.withdraw_funds(dispute)
+    shop.hear()
+
+    assert not shop.is_frozen
+
+
+def test_warning_of_fraud_stands_again_when_the_refund_fails(shop: Shop) -> None:
+    shop.buy()
+    shop.control.warn_of_fraud(shop.session)
+    refund = shop.refund(status="pending")
+    assert not shop.is_frozen
+
+    shop.control.end_refund(refund, "failed")
+    shop.hear()
+
+    assert (shop.posted, shop.is_flagged, shop.is_frozen) == (1000, True, True)
+    assert CustomerFlag.objects.filter(ended_at__isnull=True).count() == 1
+
+
+def test_warning_that_comes_after_the_refund_freezes_nobody(shop: Shop) -> None:
+    shop.buy()
+    shop.control.warn_of_fraud(shop.session)
+    shop.control.refund_payment(shop.session)
+    for signed in shop.control.take_events(secret=WEBHOOK_SECRET)[::-1]:
+        assert deliver(signed) == 200
+    shop.hear()
+
+    assert (shop.posted, shop.is_frozen) == (0, False)
+
+
+# Mixes
+
+
+def test_two_refunds_and_a_partial_dispute_take_what_is_left(shop: Shop) -> None:
+    shop.buy()
+    first = shop.refund(300)
+    shop.refund(200)
+    dispute = shop.control.open_dispute(shop.session, amount=500)["id"]
+    shop.hear()
+    assert shop.posted == 0
+
+    shop.control.end_refund(first, "failed")
+    shop.hear()
+    assert shop.posted == 300
+    shop.control.close_dispute(dispute, "lost")
+    shop.hear()
+    assert shop.posted == 300
+
+
+def test_refund_that_fails_after_the_dispute_was_lost_gives_back_its_own_part(shop: Shop) -> None:
+    shop.buy()
+    use(shop.customer, 1000)
+    refund = shop.refund(400, status="pending")
+    dispute = shop.control.open_dispute(shop.session, amount=600)["id"]
+    shop.control.close_dispute(dispute, "lost")
+    shop.hear()
+    assert shop.posted == -1000
+
+    shop.control.end_refund(refund, "failed")
+    shop.hear()
+
+    assert shop.posted == -600
+
+
+def test_bank_debit_that_is_refunded_and_the_refund_fails(shop: Shop) -> None:
+    pack = make_pack(credits=Decimal(1000), bonus_credits=Decimal(0))
+    started = open_checkout(customer=shop.customer, pack=pack, gateway=shop.gateway)
+    shop.session, shop.payment = started.session_id, started.payment
+    shop.control.pay_session(started.session_id, method="bank_debit")
+    shop.hear()
+    assert shop.posted == 0
+    shop.control.settle_delayed(started.session_id)
+    refund = shop.refund(700)
+    assert shop.posted == 300
+
+    shop.control.end_refund(refund, "failed")
+    shop.hear()
+
+    assert shop.posted == 1000
+
+
+def test_purchase_at_half_price_goes_back_in_proportion_to_what_was_paid(shop: Shop) -> None:
+    pack = make_pack(credits=Decimal(1000), bonus_credits=Decimal(0))
+    started = open_checkout(customer=shop.customer, pack=pack, gateway=shop.gateway)
+    shop.session = started.session_id
+    shop.control.pay_session(started.session_id, code="HALF50")
+    shop.hear()
+
+    shop.refund(250)
+    assert shop.posted == 500
+    shop.refund(250)
+    assert shop.posted == 0
+
+
+def test_purchase_that_a_code_made_free_has_no_money_that_moves(shop: Shop) -> None:
+    pack = make_pack(credits=Decimal(1000), bonus_credits=Decimal(0))
+    started = open_checkout(customer=shop.customer, pack=pack, gateway=shop.gateway)
+    shop.control.pay_session(started.session_id, code="FREE100")
+    shop.hear()
+
+    assert shop.posted == 1000
+    assert not MoneyMovement.objects.exists()
+
+
+def test_customer_whose_user_is_gone_is_still_followed(shop: Shop) -> None:
+    shop.buy()
+    BillingCustomer.objects.filter(pk=shop.customer.pk).update(user=None)
+
+    shop.refund(300)
+    shop.control.open_dispute(shop.session, amount=200)
+    shop.hear()
+
+    assert (shop.posted, shop.is_frozen) == (500, True)
+
+
+# Credits that lapse
+
+
+def test_credits_that_a_hold_kept_beyond_their_lapse_are_taken_and_come_back(shop: Shop) -> None:
+    shop.buy(lifetime_days=10)
+    lapses_at = CreditGrant.objects.get().expires_at
+    assert lapses_at is not None
+    with time_machine.travel(lapses_at - timedelta(minutes=5)):
+        hold = hold_for(shop.customer, 500)
+    with time_machine.travel(lapses_at + timedelta(minutes=1)):
+        expire_lapsed_credits(now=timezone.now())
+        assert shop.posted == 500
+        refund = shop.refund(status="pending")
+        assert shop.posted == 0  # what had expired counts as taken
+        settle_hold(hold=hold.public_id, amount=Decimal(400))
+        assert shop.posted == -400
+    with time_machine.travel(lapses_at + timedelta(days=3)):
+        shop.control.end_refund(refund, "failed")
+        shop.hear()
+        assert shop.posted == 100
+    with time_machine.travel(lapses_at + timedelta(days=9)):
+        expire_lapsed_credits(now=timezone.now())
+        assert shop.posted == 0
+        assert_books_are_right(shop.customer)
+
+
+def test_strict_setting_gives_back_the_time_that_the_dispute_took(shop: Shop, settings: Settings) -> None:
+    settings.DISPUTE_TAKES_BACK_ON = "created"
+    shop.buy(lifetime_days=10)
+    lapses_at = CreditGrant.objects.get().expires_at
+    assert lapses_at is not None
+    dispute = shop.control.open_dispute(shop.session, withdraws=False)["id"]
+    shop.hear()
+    assert shop.posted == 0
+
+    with time_machine.travel(lapses_at + timedelta(days=5)):
+        shop.control.close_dispute(dispute, "won", reinstates=False)
+        shop.hear()
+
+        assert shop.posted == 1000
+        reversal = LedgerEntry.objects.get(kind="dispute_reversal")
+        assert reversal.occurred_at > lapses_at
+        assert CreditGrant.objects.get().remaining == 1000
+
+
+# Facts that the sandbox does not tell
+
+
+def converge(payment: Payment, *facts: PaymentFacts) -> None:
+    with transaction.atomic():
+        converge_payment(facts=facts)
+    assert_books_are_right(payment.customer)
+
+
+def collected(payment: Payment, amount_minor: int, *, currency: str = "usd") -> PaymentFacts:
+    now = timezone.now()
+    return PaymentFacts(
+        livemode=False,
+        told_at=now,
+        payment_reference=payment.public_id,
+        checkout_session_id=payment.checkout_session_id or "",
+        payment_intent_id="pi_1",
+        charge_id="ch_1",
+        collected=Collected(amount_minor=amount_minor, currency=currency, subtotal_minor=amount_minor),
+        collected_at=now,
+    )
+
+
+def refunded(refund_id: str, amount_minor: int, *, status: str = "succeeded", currency: str = "usd") -> PaymentFacts:
+    now = timezone.now()
+    refund = RefundFacts(
+        id=refund_id,
+        amount_minor=amount_minor,
+        currency=currency,
+        status=status,
+        reason="",
+        charge_id="ch_1",
+        payment_intent_id="pi_1",
+        created_at=now,
+    )
+    return facts_of_refunds(refunds=[refund], livemode=False, occurred_at=now)
+
+
+def disputed(
+    amount_minor: int, movements: Sequence[int], *, status: str = "needs_response", currency: str = "usd"
+) -> PaymentFacts:
+    now = timezone.now()
+    dispute = DisputeFacts(
+        id="dp_1",
+        amount_minor=amount_minor,
+        currency=currency,
+        reason="fraudulent",
+        status=status,
+        charge_id="ch_1",
+        payment_intent_id="pi_1",
+        livemode=False,
+        created_at=now,
+        movements=tuple(
+            MovementFacts(id=f"txn_{number}", amount_minor=moved, created_at=now + timedelta(seconds=number))
+            for number, moved in enumerate(movements)
+        ),
+    )
+    return facts_of_dispute(dispute=dispute, read_at=now)
+
+
+@pytest.fixture
+def checkout(shop: Shop) -> Payment:
+    """A checkout of 1,000 credits for 1,000 minor units that nobody has paid."""
+    pack = make_pack(credits=Decimal(1000), bonus_credits=Decimal(0))
+    return Payment.objects.get(pk=open_checkout(customer=shop.customer, pack=pack, gateway=shop.gateway).payment.pk)
+
+
+def test_payment_under_review_whose_money_goes_and_comes_is_reviewed_again(shop: Shop, checkout: Payment) -> None:
+    converge(checkout, collected(checkout, 900))
+    assert shop.is_flagged
+    converge(checkout, disputed(900, [-900]))
+    converge(checkout, disputed(900, [-900], status="lost"))
+    assert (shop.posted, shop.is_flagged) == (0, False)
+
+    converge(checkout, disputed(900, [-900, 900], status="won"))
+
+    assert (shop.posted, shop.is_flagged) == (0, True)
+    assert ReconciliationFinding.objects.filter(kind="payment_mismatched", state="open").count() == 1
+
+
+def test_accepted_mismatch_is_refunded_in_proportion_to_what_was_paid(
+    shop: Shop, checkout: Payment, staff: User
+) -> None:
+    converge(checkout, collected(checkout, 900))
+    converge(checkout, refunded("re_1", 300))
+    assert (shop.posted, shop.is_flagged) == (0, True)
+
+    accept_mismatch(payment_id=checkout.pk, actor=staff, reason="We had changed the price")
+    assert shop.posted == Decimal("666.666666")
+    converge(checkout, refunded("re_2", 600))
+    assert shop.posted == 0
+    converge(checkout, refunded("re_1", 300, status="failed"), refunded("re_2", 600, status="failed"))
+    assert (shop.posted, shop.is_flagged) == (1000, False)
+
+
+def test_money_before_the_payment_that_it_belongs_to(shop: Shop, checkout: Payment) -> None:
+    converge(checkout, collected(checkout, 1000))
+    converge(checkout, refunded("re_1", 400, status="failed"))
+    converge(checkout, refunded("re_1", 400))
+
+    assert shop.posted == 1000
+    assert MoneyMovement.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("movements", "left"),
+    [
+        ([-1000], 0),
+        ([-652, 652], 1000),
+        ([-652, 660], 1000),
+        ([-652, 652, -660], 0),
+        ([-300, -700], 0),
+    ],
+)
+def test_dispute_takes_no_more_than_it_is_about(shop: Shop, checkout: Payment, movements: list[int], left: int) -> None:
+    converge(checkout, collected(checkout, 1000))
+
+    converge(checkout, disputed(1000, movements))
+
+    assert shop.posted == left
+    assert Payment.objects.get(pk=checkout.pk).withdrawn_minor == 1000 - left
+
+
+def test_currency_without_minor_units(shop: Shop, checkout: Payment, staff: User) -> None:
+    Payment.objects.filter(pk=checkout.pk).update(currency="jpy", amount_minor=7)
+    converge(checkout, collected(checkout, 7, currency="jpy"))
+
+    for number in range(1, 8):
+        converge(checkout, refunded(f"re_{number}", 1, currency="jpy"))
+
+    assert shop.posted == 0
+    for number in range(7, 0, -1):
+        converge(checkout, refunded(f"re_{number}", 1, status="failed", currency="jpy"))
+    assert shop.posted == 1000
