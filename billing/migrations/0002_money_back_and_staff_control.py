@@ -57,7 +57,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('at', models.DateTimeField()),
-                ('action', models.CharField(help_text='A verb and its noun: adjustment.approve, pack.change …', max_length=60)),
+                ('action', models.CharField(help_text='A noun and its verb: adjustment.approve, customer.freeze …', max_length=60)),
                 ('target_type', models.CharField(blank=True, max_length=60)),
                 ('target_id', models.CharField(blank=True, max_length=100)),
                 ('target_label', models.CharField(blank=True, max_length=200)),
@@ -316,6 +316,14 @@ class Migration(migrations.Migration):
             model_name='stripeevent',
             name='redacted_at',
             field=models.DateTimeField(blank=True, help_text='When names, addresses and e-mail were taken out of the body.', null=True),
+        ),
+        migrations.RemoveIndex(
+            model_name='uncoveredpart',
+            name='billing_uncovered_open',
+        ),
+        migrations.AddIndex(
+            model_name='uncoveredpart',
+            index=models.Index(fields=['customer', 'entry'], name='billing_uncovered_customer'),
         ),
         migrations.AddIndex(
             model_name='stripeevent',

@@ -14,7 +14,7 @@ class AuditEntry(models.Model):
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
-    action = models.CharField(max_length=60, help_text="A verb and its noun: adjustment.approve, pack.change …")
+    action = models.CharField(max_length=60, help_text="A noun and its verb: adjustment.approve, customer.freeze …")
     target_type = models.CharField(max_length=60, blank=True)
     target_id = models.CharField(max_length=100, blank=True)
     target_label = models.CharField(max_length=200, blank=True)

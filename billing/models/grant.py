@@ -112,7 +112,7 @@ class UncoveredPart(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["customer", "entry"], name="billing_uncovered_open", condition=Q(is_open=True)),
+            models.Index(fields=["customer", "entry"], name="billing_uncovered_customer"),
         ]
 
     def __str__(self) -> str:
