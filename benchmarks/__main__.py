@@ -6,7 +6,7 @@ import platform
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import batches, checkout, database, deductions, reads, webhooks
+from benchmarks import batches, checkout, database, deductions, reads, reconciliation, webhooks
 
 TABLE_START, TABLE_END = "<!-- table: start -->", "<!-- table: end -->"
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
@@ -101,12 +101,26 @@ def measure_checkout() -> list[Row]:
     ]
 
 
+def measure_reconciliation() -> list[Row]:
+    small, large = reconciliation.measure()
+    return [
+        (
+            f"`reconcile_stripe`, {large.payments:,} payments, {large.findings:,} findings",
+            f"{large.seconds:.1f} s, at most {large.peak_megabytes:.0f} MB",
+            f"{small.payments:,} payments: {small.seconds:.1f} s, {small.peak_megabytes:.0f} MB",
+            f"{large.seconds / small.seconds:.2f} (at most 4.8), memory "
+            f"{large.peak_megabytes / small.peak_megabytes:.2f} (at most 1.2)",
+        )
+    ]
+
+
 PARTS = {
     "deductions": measure_deductions,
     "batches": measure_batches,
     "reads": measure_reads,
     "webhooks": measure_webhooks,
     "checkout": measure_checkout,
+    "reconciliation": measure_reconciliation,
 }
 
 

@@ -1,6 +1,6 @@
 """Where the steps of a run put what does not agree."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -8,10 +8,10 @@ from typing import Any
 from billing.errors import StripeObjectMissing
 from billing.gateway.client import StripeGateway
 from billing.models import FindingState, ReconciliationFinding, ReconciliationRun, Severity
-from billing.services.findings import raise_finding
+from billing.services.findings import Notice, raise_findings
 from billing.services.payment_reading import read_payment_facts
 from billing.services.reconciliation.kinds import FINDING_KINDS
-from billing.services.reconciliation.seen import is_first, remember_finding
+from billing.services.reconciliation.seen import remember_findings, remember_names
 from billing.services.reconciliation.shapes import Counts, Difference, Progress, StripeScope
 
 
@@ -31,16 +31,20 @@ class Reading:
     counts: Counts = field(default_factory=Counts)
 
     def collect(self, differences: Iterable[Difference]) -> None:
-        """Record differences that are no longer young, each once."""
-        for difference in differences:
-            if difference.is_young(now=self.now, grace=self.scope.grace):
-                continue
-            if difference.kind == "granted_not_paid" and self._is_paid_after_all(difference):
-                continue
-            if self.run is None:
-                self._tell_once(difference)
-            else:
-                self._record(difference, self.run)
+        """Take differences that are no longer young, each once in a run: several objects may tell of one thing."""
+        found = {
+            f"{one.kind}:{one.subject}": one
+            for one in differences
+            if not one.is_young(now=self.now, grace=self.scope.grace)
+        }
+        new = [found[name] for name in remember_names(found)]
+        confirmed = [one for one in new if one.kind != "granted_not_paid" or not self._is_paid_after_all(one)]
+        if self.run is not None:
+            self._record(confirmed, self.run)
+            return
+        for difference in confirmed:
+            self.counts.add_finding(difference.kind)
+            self.tell_difference(difference)
 
     def progress(self, *, step: str, at: datetime | None) -> None:
         """Tell how far a step has come: at an object made at that time, or at its end."""
@@ -55,30 +59,15 @@ class Reading:
             )
         )
 
-    def _record(self, difference: Difference, run: ReconciliationRun) -> None:
-        kind, payment = FINDING_KINDS[difference.kind], difference.payment
-        finding, is_new = raise_finding(
-            kind=kind.name,
-            severity=difference.severity or kind.severity,
-            subject=difference.subject,
-            detail=difference.detail,
-            customer=difference.customer or (payment.customer if payment else None),
-            payment=payment,
-            stripe_id=difference.stripe_id,
-            ours=_as_json(difference.ours),
-            theirs=_as_json(difference.theirs),
-            suggested_repair=kind.suggestion,
-            occurred_at=difference.occurred_at,
-            run=run,
-        )
-        if finding.state == FindingState.OPEN and remember_finding(finding.pk):
-            self.counts.add_finding(kind.name)
+    def _record(self, differences: Sequence[Difference], run: ReconciliationRun) -> None:
+        if not differences:
+            return
+        raised = raise_findings(notices=[_notice_of(one) for one in differences], run=run)
+        still_open = {finding.pk: (finding, is_new) for finding, is_new in raised if finding.state == FindingState.OPEN}
+        remember_findings(list(still_open))
+        for finding, is_new in still_open.values():
+            self.counts.add_finding(finding.kind)
             self.counts.new += is_new
-
-    def _tell_once(self, difference: Difference) -> None:
-        if is_first(f"{difference.kind}:{difference.subject}"):
-            self.counts.add_finding(difference.kind)
-            self.tell_difference(difference)
 
     def _is_paid_after_all(self, difference: Difference) -> bool:
         """An intent succeeds a moment before its session is complete, and lists are older than what they are about."""
@@ -89,6 +78,23 @@ class Reading:
         except StripeObjectMissing:
             return False
         return any(one.collected is not None for one in facts)
+
+
+def _notice_of(difference: Difference) -> Notice:
+    kind, payment = FINDING_KINDS[difference.kind], difference.payment
+    return Notice(
+        kind=kind.name,
+        severity=difference.severity or kind.severity,
+        subject=difference.subject,
+        detail=difference.detail,
+        customer=difference.customer or (payment.customer if payment else None),
+        payment=payment,
+        stripe_id=difference.stripe_id,
+        ours=_as_json(difference.ours),
+        theirs=_as_json(difference.theirs),
+        suggested_repair=kind.suggestion,
+        occurred_at=difference.occurred_at,
+    )
 
 
 def finding_as_json(finding: ReconciliationFinding) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from billing.services.reconciliation.compare_money_back import (
 from billing.services.reconciliation.compare_payments import compare_charge
 from billing.services.reconciliation.local_rows import Names, PaymentsOfPage
 from billing.services.reconciliation.seen import payments_seen, remember_seen
+from billing.services.reconciliation.shapes import Difference
 
 _CHARGES = ("charge", "payment")
 _REFUNDS = ("refund", "payment_refund")
@@ -25,10 +26,12 @@ def read_refunds(reading: Reading) -> None:
     """Refunds made in the window."""
     for page in reading.gateway.page_refunds(window=reading.scope.window):
         names = [Names(payment_intent_id=one.payment_intent_id, charge_id=one.charge_id) for one in page]
+        differences: list[Difference] = []
         for one, payment in zip(page, _payments(reading, names), strict=True):
             remember_seen([(one.id, payment.pk if payment else None, None)])
             if payment is not None:
-                reading.collect(compare_refund(refund=one, payment=payment))
+                differences += compare_refund(refund=one, payment=payment)
+        reading.collect(differences)
         reading.counts.add_object("refunds", len(page))
         reading.progress(step="refunds", at=page[-1].created_at)
 
@@ -37,11 +40,13 @@ def read_disputes(reading: Reading) -> None:
     """Disputes opened in the window."""
     for page in reading.gateway.page_disputes(window=reading.scope.window):
         names = [Names(payment_intent_id=one.payment_intent_id, charge_id=one.charge_id) for one in page]
+        differences: list[Difference] = []
         for one, payment in zip(page, _payments(reading, names), strict=True):
             payment_id = payment.pk if payment else None
             remember_seen([(one.id, payment_id, None), *((moved.id, payment_id, None) for moved in one.movements)])
             if payment is not None:
-                reading.collect(compare_dispute(dispute=one, payment=payment))
+                differences += compare_dispute(dispute=one, payment=payment)
+        reading.collect(differences)
         reading.counts.add_object("disputes", len(page))
         reading.progress(step="disputes", at=page[-1].created_at)
 
@@ -50,9 +55,11 @@ def read_fraud_warnings(reading: Reading) -> None:
     """Early fraud warnings made in the window."""
     for page in reading.gateway.page_fraud_warnings(window=reading.scope.window):
         names = [Names(payment_intent_id=one.payment_intent_id, charge_id=one.charge_id) for one in page]
+        differences: list[Difference] = []
         for one, payment in zip(page, _payments(reading, names), strict=True):
             if payment is not None:
-                reading.collect(compare_fraud_warning(warning=one, payment=payment))
+                differences += compare_fraud_warning(warning=one, payment=payment)
+        reading.collect(differences)
         reading.counts.add_object("fraud_warnings", len(page))
         reading.progress(step="fraud_warnings", at=page[-1].created_at)
 
@@ -67,8 +74,9 @@ def read_balance_transactions(reading: Reading) -> None:
                 fee_minor=one.fee_minor,
                 net_minor=one.net_minor,
             )
+        unexplained = _unexplained(page)
         remember_seen((one.id, None, None) for one in page)
-        for one in _unexplained(page):
+        for one in unexplained:
             _follow_source(reading, one)
         reading.counts.add_object("balance_transactions", len(page))
         reading.progress(step="balance_transactions", at=page[-1].created_at)
@@ -95,7 +103,7 @@ def _payments(reading: Reading, names: Sequence[Names]) -> list[Payment | None]:
 def _unexplained(page: Sequence[BalanceTransactionFacts]) -> list[BalanceTransactionFacts]:
     """Movements of which neither our rows nor this run's lists know the source as it is after them."""
     sources = [one.source_id for one in page if one.source_id]
-    seen = payments_seen(sources)
+    seen = payments_seen([*sources, *(one.id for one in page)])
     known_charges = set(Payment.objects.filter(charge_id__in=sources).values_list("charge_id", flat=True))
     refunds = dict(PaymentRefund.objects.filter(refund_id__in=sources).values_list("refund_id", "is_dead"))
     moved = set(
@@ -112,7 +120,7 @@ def _unexplained(page: Sequence[BalanceTransactionFacts]) -> list[BalanceTransac
         if one.type in _REFUNDS_THAT_FAILED:
             return refunds.get(one.source_id) is True or one.source_id in seen
         if one.type in _DISPUTES:  # a dispute carries its first movements only, so having seen it is not enough
-            return one.id in moved or not one.source_id.startswith(("dp_", "du_"))
+            return one.id in moved or one.id in seen or not one.source_id.startswith(("dp_", "du_"))
         return True
 
     return [one for one in page if not is_explained(one)]

@@ -35,9 +35,13 @@ def read_payment_intents(reading: Reading) -> None:
         remember_seen(
             (one.id, payment.pk if payment else None, one.charged_at) for one, payment in zip(page, found, strict=True)
         )
-        for one, payment in zip(page, found, strict=True):
-            occurred_at = one.created_at or reading.scope.since
-            reading.collect(compare_intent(intent=one, payment=payment, occurred_at=occurred_at))
+        reading.collect(
+            difference
+            for one, payment in zip(page, found, strict=True)
+            for difference in compare_intent(
+                intent=one, payment=payment, occurred_at=one.created_at or reading.scope.since
+            )
+        )
         reading.counts.add_object("payment_intents", len(page))
         reading.progress(step="payment_intents", at=page[-1].created_at)
 
@@ -60,16 +64,17 @@ def read_sessions(reading: Reading) -> None:
             )
         )
         paid_at = times_seen([one.payment_intent_id for one in page])
-        for one, payment in zip(page, found, strict=True):
-            if one.mode == "payment":
-                reading.collect(
-                    compare_session(
-                        session=one,
-                        payment=payment,
-                        occurred_at=one.created_at or reading.scope.since,
-                        paid_at=paid_at.get(one.payment_intent_id),
-                    )
-                )
+        reading.collect(
+            difference
+            for one, payment in zip(page, found, strict=True)
+            if one.mode == "payment"
+            for difference in compare_session(
+                session=one,
+                payment=payment,
+                occurred_at=one.created_at or reading.scope.since,
+                paid_at=paid_at.get(one.payment_intent_id),
+            )
+        )
         reading.counts.add_object("checkout_sessions", len(page))
         reading.progress(step="checkout_sessions", at=page[-1].created_at)
 
@@ -89,8 +94,11 @@ def read_charges(reading: Reading) -> None:
         remember_seen(
             (one.id, payment.pk if payment else None, one.created_at) for one, payment in zip(page, found, strict=True)
         )
-        for one, payment in zip(page, found, strict=True):
-            reading.collect(compare_charge(charge=one, payment=payment))
+        pairs = list(zip(page, found, strict=True))
+        reading.collect(
+            difference for one, payment in pairs for difference in compare_charge(charge=one, payment=payment)
+        )
+        for one, payment in pairs:
             if of_one_customer and payment is not None and one.is_paid:
                 reading.collect(_compare_money_back(reading, charge=one, payment=payment))
         reading.counts.add_object("charges", len(page))
@@ -102,8 +110,11 @@ def read_invoices(reading: Reading) -> None:
     for page in _pages(reading, lambda named: reading.gateway.page_invoices(window=reading.scope.window, **named)):
         names = [Names(reference=one.payment_reference) for one in page]
         payments = PaymentsOfPage(names)
-        for one, each in zip(page, names, strict=True):
-            reading.collect(compare_invoice(invoice=one, payment=payments.find(each)))
+        reading.collect(
+            difference
+            for one, each in zip(page, names, strict=True)
+            for difference in compare_invoice(invoice=one, payment=payments.find(each))
+        )
         reading.counts.add_object("invoices", len(page))
         reading.progress(step="invoices", at=page[-1].created_at)
 

@@ -65,18 +65,28 @@ def times_seen(ids: Sequence[str]) -> dict[str, datetime]:
         return dict(cursor.fetchall())
 
 
-def is_first(name: str) -> bool:
-    """Whether a name was not remembered before; it is from now on."""
+def remember_names(names: Iterable[str]) -> list[str]:
+    """Of these names those that were not remembered before, in the order given; all are from now on."""
+    listed = list(names)
+    if not listed:
+        return []
     with connection.cursor() as cursor:
-        cursor.execute("INSERT INTO reconciliation_seen (id) VALUES (%s) ON CONFLICT DO NOTHING", [name])
-        return bool(cursor.rowcount)
+        cursor.execute(
+            "INSERT INTO reconciliation_seen (id) SELECT unnest(%s::text[]) ON CONFLICT DO NOTHING RETURNING id",
+            [listed],
+        )
+        new = {row[0] for row in cursor.fetchall()}
+    return [name for name in listed if name in new]
 
 
-def remember_finding(finding_id: int) -> bool:
-    """Count a finding among this run's; says whether it was not there yet."""
+def remember_findings(finding_ids: Sequence[int]) -> list[int]:
+    """Count findings among this run's; gives those that were not there yet."""
     with connection.cursor() as cursor:
-        cursor.execute("INSERT INTO reconciliation_found VALUES (%s) ON CONFLICT DO NOTHING", [finding_id])
-        return bool(cursor.rowcount)
+        cursor.execute(
+            "INSERT INTO reconciliation_found SELECT unnest(%s::bigint[]) ON CONFLICT DO NOTHING RETURNING finding_id",
+            [list(finding_ids)],
+        )
+        return [row[0] for row in cursor.fetchall()]
 
 
 def is_found(finding_id: int) -> bool:

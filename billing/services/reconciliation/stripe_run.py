@@ -33,7 +33,7 @@ from billing.services.reconciliation.reading_payments import (
 )
 from billing.services.reconciliation.repairing import is_repairable, repair_findings
 from billing.services.reconciliation.runs import ending_badly, finish_run, start_run
-from billing.services.reconciliation.seen import found_after, is_first, is_found, remember_finding, remembering
+from billing.services.reconciliation.seen import found_after, is_found, remember_findings, remember_names, remembering
 from billing.services.reconciliation.shapes import Counts, Difference, Inbox, Progress, StripeScope
 
 _CHUNK = 100
@@ -122,7 +122,7 @@ def _repair(reading: Reading, inbox: Inbox) -> None:
             findings=repairable,
             gateway=reading.gateway,
             inbox=inbox,
-            is_due=lambda payment: is_first(f"converged:{payment.pk}"),
+            is_due=lambda payment: bool(remember_names([f"converged:{payment.pk}"])),
         )
         reading.counts.add_object("repairs", len(repairable))
         reading.progress(step="repairs", at=None)
@@ -166,7 +166,7 @@ def _take_in(reading: Reading, run: ReconciliationRun) -> None:
         kind="payment_mismatched", first_seen_at__gte=run.started_at, last_run=None
     )
     for finding in raised.iterator(chunk_size=_CHUNK):
-        if remember_finding(finding.pk):
+        if remember_findings([finding.pk]):
             ReconciliationFinding.objects.filter(pk=finding.pk, last_run=None).update(last_run=run)
             reading.counts.add_finding(finding.kind)
             reading.counts.new += 1
