@@ -24,7 +24,7 @@ def guarded(request: HttpRequest) -> HttpResponse:
 
 
 def ask(user: User, accept: str) -> HttpResponse:
-    request = RequestFactory().get("/work/", headers={"Accept": accept})
+    request = RequestFactory().get("/chat/", headers={"Accept": accept})
     request.user = user
     return guarded(request)
 
