@@ -25,7 +25,7 @@ from billing.models import FindingState, PaymentState, ReconciliationFinding
 from billing.services.findings import accept_finding
 from billing.services.gateway import configured_gateway
 from billing.services.reconciliation.previewing import RepairPreview, preview_repair
-from billing.services.reconciliation.repairing import is_repairable, repair_findings
+from billing.services.reconciliation.repairing import is_repairable, repair_findings, repairs_of_one
 from billing.services.refunds import MAY_REQUEST
 from billing.webhooks.catching_up import inbox_of
 
@@ -110,8 +110,14 @@ def accept_page(*, model_admin: ModelAdmin[Any], request: HttpRequest, finding: 
 def _repair(request: HttpRequest, finding: ReconciliationFinding, *, reason: str) -> None:
     gateway = configured_gateway()
     preview = preview_repair(finding=finding, gateway=gateway)
-    failed = repair_findings(
-        findings=[finding], gateway=gateway, inbox=inbox_of(gateway), actor=acting_user(request), reason=reason
+    repairs = repairs_of_one()
+    repair_findings(
+        findings=[finding],
+        gateway=gateway,
+        inbox=inbox_of(gateway),
+        repairs=repairs,
+        actor=acting_user(request),
+        reason=reason,
     )
     finding.refresh_from_db()
     with transaction.atomic():
@@ -125,7 +131,7 @@ def _repair(request: HttpRequest, finding: ReconciliationFinding, *, reason: str
         )
     if finding.state == FindingState.REPAIRED:
         messages.success(request, "Repaired.")
-    elif failed:
+    elif repairs.failed:
         messages.error(request, "The repair failed; the log says why. Nothing was changed.")
     else:
         messages.warning(request, "Stripe was read again, and the sides still differ: a person has to decide.")

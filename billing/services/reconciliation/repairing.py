@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Sequence
 from copy import copy
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -11,25 +12,21 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
-from billing.errors import BillingError
+from billing.errors import BillingError, StripeUnavailable
 from billing.gateway.client import StripeGateway
 from billing.models import (
-    BillingCustomer,
-    DisputeMovement,
     EventState,
     FindingState,
-    FraudWarning,
     Payment,
-    PaymentDispute,
-    PaymentRefund,
     ReconciliationFinding,
     StripeEvent,
 )
 from billing.services.findings import end_finding
 from billing.services.payment_facts import PaymentFacts, facts_of_fraud_warning
-from billing.services.payment_reading import read_payment_facts
+from billing.services.payment_reading import read_payment_facts, refresh_payment
 from billing.services.payments import converge_payment
 from billing.services.reconciliation.kinds import FINDING_KINDS, Repair
+from billing.services.reconciliation.settling import is_settled
 from billing.services.reconciliation.shapes import Inbox
 from billing.services.stripe_customers import forget_stripe_customer
 
@@ -46,6 +43,8 @@ _TOLD_BY_THE_PAYMENT = (
     "refund.",
     "charge.dispute.",
 )
+_WARNING = "fraud_warning_not_recorded"
+_PATIENCE = 5  # each of which is a call with its retries and their timeouts
 _FOUND_BY_RECONCILIATION = "It never came; reconciliation read its object instead."
 
 
@@ -55,55 +54,74 @@ def is_repairable(finding: ReconciliationFinding) -> bool:
     return kind is not None and kind.repair is not Repair.STAFF
 
 
+@dataclass(slots=True)
+class Repairs:
+    """What a series of repairs remembers: which payments were converged, and how often Stripe has failed."""
+
+    is_converged: Callable[[int], bool]
+    remember_converged: Callable[[int], object]
+    failed: int = 0
+    unanswered: int = 0  # in a row
+
+    def attempt(self, act: Callable[[], object]) -> bool:
+        """Do one repair; one that fails leaves its findings open, with the reason in the log.
+
+        Raises:
+            StripeUnavailable: again and again, so that going on is no use.
+        """
+        try:
+            act()
+        except (BillingError, RuntimeError, ValueError) as error:
+            log.error("repair_failed", alarm=True, error=f"{type(error).__name__}: {error}")
+            self.failed += 1
+            self.unanswered = self.unanswered + 1 if isinstance(error, StripeUnavailable) else 0
+            if self.unanswered >= _PATIENCE:
+                raise
+            return False
+        self.unanswered = 0
+        return True
+
+
+def repairs_of_one() -> Repairs:
+    """For a single finding that staff repair."""
+    converged: set[int] = set()
+    return Repairs(is_converged=converged.__contains__, remember_converged=converged.add)
+
+
 def repair_findings(
     *,
     findings: Sequence[ReconciliationFinding],
     gateway: StripeGateway,
     inbox: Inbox,
+    repairs: Repairs,
     actor: User | None = None,
     reason: str = "Repaired by reconciliation.",
-    is_due: Callable[[Payment], bool] = lambda payment: True,
-) -> int:
-    """Repair open findings and end those that are settled by it; gives how many repairs failed.
+) -> None:
+    """Repair open findings and end those that are settled by it.
 
-    Each payment is read and converged once, however many findings it has; `is_due` leaves out those that were before.
-    A repair that fails leaves its findings open and the others untouched: the next run tries again.
+    Each payment is read and converged once, however many findings it has. A repair that fails leaves its findings open
+    and the others untouched: the next run tries again.
+
+    Raises:
+        StripeUnavailable: Stripe has failed several times in a row; what was repaired before is repaired.
     """
-    failed = 0
     payments = {one.payment.pk: one.payment for one in findings if one.payment is not None and is_repairable(one)}
-    converged = set(payments)
     for payment in payments.values():
-        if is_due(payment) and not _attempt(partial(_converge, payment, findings, gateway)):
-            converged.discard(payment.pk)
-            failed += 1
+        if not repairs.is_converged(payment.pk) and repairs.attempt(partial(_converge, payment, findings, gateway)):
+            repairs.remember_converged(payment.pk)
     for finding in findings:
-        if FINDING_KINDS[finding.kind].repair is Repair.FORGET_CUSTOMER:
-            failed += not _attempt(partial(_forget_customer, finding))
-        elif FINDING_KINDS[finding.kind].repair is Repair.INBOX:
-            is_told = finding.payment_id in converged and _is_told_by_payment(finding)
-            failed += not _attempt(partial(_put_into_inbox, finding, inbox, is_told=is_told))
+        repair = FINDING_KINDS[finding.kind].repair
+        if repair is Repair.FORGET_CUSTOMER:
+            repairs.attempt(partial(_forget_customer, finding))
+        elif repair is Repair.INBOX:
+            is_known = finding.payment_id is not None and repairs.is_converged(finding.payment_id)
+            is_told = is_known and _is_told_by_payment(finding)
+            repairs.attempt(partial(_put_into_inbox, finding, inbox, is_told=is_told))
+        elif finding.kind == _WARNING:
+            repairs.attempt(partial(_hear_warnings, finding, gateway))
     for finding in findings:
         if is_settled(finding):
             end_finding(finding=finding, state=FindingState.REPAIRED, reason=reason, actor=actor)
-    return failed
-
-
-def is_settled(finding: ReconciliationFinding) -> bool:
-    """Whether our rows by now say what Stripe said when the finding was seen."""
-    check = SETTLED.get(finding.kind)
-    if check is None:
-        return False
-    payment = Payment.objects.filter(pk=finding.payment_id).first() if finding.payment_id else None
-    return check(finding, payment)
-
-
-def _attempt(act: Callable[[], object]) -> bool:
-    try:
-        act()
-    except (BillingError, RuntimeError, ValueError) as error:  # the finding stays, with the reason in the log
-        log.error("repair_failed", alarm=True, error=f"{type(error).__name__}: {error}")
-        return False
-    return True
 
 
 def read_facts_of_repair(
@@ -111,25 +129,35 @@ def read_facts_of_repair(
 ) -> list[PaymentFacts]:
     """Everything that Stripe says now about a payment with findings; no database transaction is open.
 
-    Its fraud warnings too, where one was missed: no object of the payment names them.
+    Its fraud warnings too, where one was missed: no object of the payment names them. This is what a repair would do.
     """
     mine = [finding for finding in findings if finding.payment_id == payment.pk]
     named = _with_names_of(payment, mine, gateway)
     facts = read_payment_facts(payment=named, gateway=gateway)
-    if named.payment_intent_id and any(finding.kind == "fraud_warning_not_recorded" for finding in mine):
-        now = timezone.now()
-        facts += [
-            facts_of_fraud_warning(warning=warning, occurred_at=now)
-            for warning in gateway.list_fraud_warnings_of(payment_intent_id=named.payment_intent_id)
-        ]
+    if named.payment_intent_id and any(finding.kind == _WARNING for finding in mine):
+        facts += _read_warnings(payment_intent_id=named.payment_intent_id, gateway=gateway)
     return facts
 
 
 def _converge(payment: Payment, findings: Iterable[ReconciliationFinding], gateway: StripeGateway) -> None:
-    facts = read_facts_of_repair(payment=payment, findings=findings, gateway=gateway)
+    refresh_payment(payment=_with_names_of(payment, findings, gateway), gateway=gateway)
+
+
+def _hear_warnings(finding: ReconciliationFinding, gateway: StripeGateway) -> None:
+    """By itself, as its payment may have been converged for another finding before."""
+    intent_id = Payment.objects.values_list("payment_intent_id", flat=True).get(pk=finding.payment_id or 0)
+    facts = _read_warnings(payment_intent_id=intent_id, gateway=gateway) if intent_id else []
     if facts:
         with transaction.atomic(durable=True):
             converge_payment(facts=facts)
+
+
+def _read_warnings(*, payment_intent_id: str, gateway: StripeGateway) -> list[PaymentFacts]:
+    now = timezone.now()
+    return [
+        facts_of_fraud_warning(warning=warning, occurred_at=now)
+        for warning in gateway.list_fraud_warnings_of(payment_intent_id=payment_intent_id)
+    ]
 
 
 def _with_names_of(payment: Payment, findings: Iterable[ReconciliationFinding], gateway: StripeGateway) -> Payment:
@@ -191,72 +219,3 @@ def _put_into_inbox(finding: ReconciliationFinding, inbox: Inbox, *, is_told: bo
     )
     if not is_told:
         inbox.work_off(told["event"])
-
-
-def _is_granted(finding: ReconciliationFinding, payment: Payment | None) -> bool:
-    """A payment that turns out not to be what was offered is recorded, and a finding of its own for staff."""
-    return payment is not None and payment.paid_at is not None and bool(payment.posting_count or payment.mismatch)
-
-
-def _is_amount_the_same(finding: ReconciliationFinding, payment: Payment | None) -> bool:
-    return payment is not None and (payment.paid_amount_minor, payment.paid_currency) == (
-        finding.theirs.get("amount_minor"),
-        finding.theirs.get("currency"),
-    )
-
-
-def _has_state(finding: ReconciliationFinding, payment: Payment | None) -> bool:
-    if payment is None:
-        return False
-    ended = payment.expired_at if finding.theirs.get("status") == "expired" else payment.completed_at
-    return ended is not None or payment.paid_at is not None
-
-
-def _is_refund_the_same(finding: ReconciliationFinding, payment: Payment | None) -> bool:
-    known = PaymentRefund.objects.filter(refund_id=finding.stripe_id).first()
-    return known is not None and known.is_dead is (finding.theirs.get("status") in ("failed", "canceled"))
-
-
-def _is_dispute_known(finding: ReconciliationFinding, payment: Payment | None) -> bool:
-    return PaymentDispute.objects.filter(dispute_id=finding.stripe_id).exists()
-
-
-def _has_read_dispute_since(finding: ReconciliationFinding, payment: Payment | None) -> bool:
-    known = PaymentDispute.objects.filter(dispute_id=finding.stripe_id).first()
-    return known is not None and (
-        known.status == finding.theirs.get("status") or known.status_read_at > finding.last_seen_at
-    )
-
-
-def _is_movement_known(finding: ReconciliationFinding, payment: Payment | None) -> bool:
-    return DisputeMovement.objects.filter(balance_transaction_id=finding.theirs.get("movement")).exists()
-
-
-def _is_warning_known(finding: ReconciliationFinding, payment: Payment | None) -> bool:
-    return FraudWarning.objects.filter(warning_id=finding.stripe_id).exists()
-
-
-def _is_event_known(finding: ReconciliationFinding, payment: Payment | None) -> bool:
-    """A dead one is not: staff have to look at it."""
-    known = StripeEvent.objects.filter(event_id=finding.stripe_id)
-    return known.exclude(state=EventState.DEAD).exists()
-
-
-def _is_customer_forgotten(finding: ReconciliationFinding, payment: Payment | None) -> bool:
-    return not BillingCustomer.objects.filter(stripe_customer_id=finding.stripe_id).exists()
-
-
-SETTLED: dict[str, Callable[[ReconciliationFinding, Payment | None], bool]] = {
-    "paid_not_granted": _is_granted,
-    "amount_differs": _is_amount_the_same,
-    "currency_differs": _is_amount_the_same,
-    "checkout_state_differs": _has_state,
-    "refund_not_recorded": _is_refund_the_same,
-    "refund_state_differs": _is_refund_the_same,
-    "dispute_not_recorded": _is_dispute_known,
-    "dispute_state_differs": _has_read_dispute_since,
-    "dispute_movement_not_recorded": _is_movement_known,
-    "fraud_warning_not_recorded": _is_warning_known,
-    "event_missed": _is_event_known,
-    "customer_deleted": _is_customer_forgotten,
-}

@@ -31,9 +31,16 @@ from billing.services.reconciliation.reading_payments import (
     read_payment_intents,
     read_sessions,
 )
-from billing.services.reconciliation.repairing import is_repairable, repair_findings
+from billing.services.reconciliation.repairing import Repairs, is_repairable, repair_findings
 from billing.services.reconciliation.runs import ending_badly, finish_run, start_run
-from billing.services.reconciliation.seen import found_after, is_found, remember_findings, remember_names, remembering
+from billing.services.reconciliation.seen import (
+    found_after,
+    is_found,
+    payments_seen,
+    remember_findings,
+    remember_names,
+    remembering,
+)
 from billing.services.reconciliation.shapes import Counts, Difference, Inbox, Progress, StripeScope
 
 _CHUNK = 100
@@ -116,14 +123,16 @@ def _read(reading: Reading, inbox: Inbox) -> None:
 
 
 def _repair(reading: Reading, inbox: Inbox) -> None:
+    repairs = Repairs(
+        is_converged=lambda payment_id: bool(payments_seen([f"converged:{payment_id}"])),
+        remember_converged=lambda payment_id: remember_names([f"converged:{payment_id}"]),
+    )
     for findings in _found(reading):
         repairable = [finding for finding in findings if is_repairable(finding)]
-        reading.counts.failed_repairs += repair_findings(
-            findings=repairable,
-            gateway=reading.gateway,
-            inbox=inbox,
-            is_due=lambda payment: bool(remember_names([f"converged:{payment.pk}"])),
-        )
+        try:
+            repair_findings(findings=repairable, gateway=reading.gateway, inbox=inbox, repairs=repairs)
+        finally:
+            reading.counts.failed_repairs = repairs.failed
         reading.counts.add_object("repairs", len(repairable))
         reading.progress(step="repairs", at=None)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from django.conf import settings
 
 from billing.services.reconciliation.kinds import BUCKET_LABELS, FINDING_KINDS, Bucket, Repair
-from billing.services.reconciliation.repairing import SETTLED
+from billing.services.reconciliation.settling import SETTLED
 
 BILLING = Path(settings.BASE_DIR) / "billing"
 PAGE = Path(settings.BASE_DIR) / "docs" / "reconciliation.md"
@@ -26,7 +26,11 @@ def sections() -> dict[str, str]:
 def words_in_the_code() -> Iterator[str]:
     """Every text in the code of billing but for where kinds are told apart."""
     for path in BILLING.rglob("*.py"):
-        if "tests" in path.parts or "migrations" in path.parts or path.name in ("kinds.py", "repairing.py"):
+        if (
+            "tests" in path.parts
+            or "migrations" in path.parts
+            or path.name in ("kinds.py", "repairing.py", "settling.py")
+        ):
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):

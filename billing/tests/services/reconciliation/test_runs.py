@@ -20,6 +20,7 @@ from billing.models import (
     RunKind,
     RunState,
     RunTrigger,
+    StripeEvent,
 )
 from billing.services.alarms import alarm_of_run
 from billing.services.reconciliation.kinds import FINDING_KINDS
@@ -104,6 +105,22 @@ def test_repair_that_fails_leaves_its_finding_and_the_others_repaired(
     assert credited(lost).entries == 1
     assert credited(second.payment).entries == 0
     assert ReconciliationFinding.objects.get(payment=second.payment, kind="paid_not_granted").state == FindingState.OPEN
+
+
+def test_stripe_that_fails_again_and_again_ends_the_run(stripe_sandbox: SandboxServer, gateway: StripeGateway) -> None:
+    pack = make_pack(slug="many")
+    payments = [open_checkout(customer=make_customer(), pack=pack, gateway=gateway) for _ in range(6)]
+    for started in payments:
+        stripe_sandbox.control.pay_session(started.session_id)
+        path = f"/v1/checkout/sessions/{started.session_id}"
+        stripe_sandbox.control.add_fault("error", method="GET", path=path, times=100)
+
+    with pytest.raises(StripeUnavailable):
+        reconcile(gateway, repairs=True)
+
+    assert ReconciliationRun.objects.get().state == RunState.FAILED
+    assert ReconciliationFinding.objects.filter(kind="paid_not_granted", state=FindingState.OPEN).count() == 6
+    assert not StripeEvent.objects.filter(state="done").exists()
 
 
 def test_alarm_is_one_mail_with_kinds_and_no_person(
