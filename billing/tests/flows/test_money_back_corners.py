@@ -1,38 +1,25 @@
-"""Money that goes back in odd mixes: written-off debts, appeals, warnings, lapsing credits, payments under review."""
+"""Money that goes back in odd mixes: written-off debts, lapsing credits, other rates, payments under review."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 import time_machine
-from django.db import transaction
 from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import User
 from billing.gateway.client import StripeGateway
-from billing.gateway.facts import DisputeFacts, MovementFacts, RefundFacts
 from billing.kinds import EntryKind
-from billing.models import (
-    BillingCustomer,
-    CreditGrant,
-    CustomerFlag,
-    LedgerEntry,
-    MoneyMovement,
-    Payment,
-    ReconciliationFinding,
-)
-from billing.pricing import Collected
-from billing.services.customers import unfreeze_customer
+from billing.models import BillingCustomer, CreditGrant, LedgerEntry, MoneyMovement, Payment
 from billing.services.expiry import expire_lapsed_credits
 from billing.services.holds import settle_hold
-from billing.services.payment_facts import PaymentFacts, facts_of_dispute, facts_of_refunds
-from billing.services.payments import accept_mismatch, converge_payment
+from billing.services.payments import accept_mismatch
 from billing.services.posting import Posting, post
 from billing.tests.flows.test_money_back import Shop
+from billing.tests.flows.told_facts import collected, converge, disputed, refunded
 from billing.tests.ledger.steps import assert_books_are_right, give, hold_for, kinds_of, use
-from billing.tests.shop import WEBHOOK_SECRET, deliver, make_pack, open_checkout
+from billing.tests.shop import make_pack, open_checkout
 from sandbox.stripe.server import SandboxServer
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet_broker")]
@@ -46,6 +33,13 @@ def shop(stripe_sandbox: SandboxServer, gateway: StripeGateway, customer: Billin
 @pytest.fixture
 def staff(db: None) -> User:
     return User.objects.create_superuser("staff@example.com", "correct horse battery")
+
+
+@pytest.fixture
+def checkout(shop: Shop) -> Payment:
+    """A checkout of 1,000 credits for 1,000 minor units that nobody has paid."""
+    pack = make_pack(credits=Decimal(1000), bonus_credits=Decimal(0))
+    return Payment.objects.get(pk=open_checkout(customer=shop.customer, pack=pack, gateway=shop.gateway).payment.pk)
 
 
 def write_off(shop: Shop, credits: int, *, key: str = "staff:x") -> None:
@@ -141,63 +135,6 @@ def test_debt_that_stands_again_does_not_lengthen_the_life_of_other_credits(shop
 
         assert shop.posted == 1100
         assert CreditGrant.objects.get(entry=gift).expires_at == tomorrow
-
-
-# Flags
-
-
-def test_dispute_that_is_appealed_freezes_again(shop: Shop) -> None:
-    shop.buy()
-    dispute = shop.control.open_dispute(shop.session)["id"]
-    shop.hear()
-    shop.control.close_dispute(dispute, "won")
-    shop.hear()
-    assert not shop.is_frozen
-
-    shop.control.withdraw_funds(dispute)
-    shop.hear()
-
-    assert (shop.posted, shop.is_flagged, shop.is_frozen) == (0, True, True)
-    shop.control.close_dispute(dispute, "lost")
-    shop.hear()
-    assert (shop.posted, shop.is_flagged, shop.is_frozen) == (0, False, False)
-
-
-def test_appeal_of_a_dispute_that_staff_have_looked_into_freezes_nobody(shop: Shop, staff: User) -> None:
-    shop.buy()
-    dispute = shop.control.open_dispute(shop.session)["id"]
-    shop.hear()
-    unfreeze_customer(customer_id=shop.customer.pk, reason="Spoke with them", actor=staff)
-
-    shop.control.close_dispute(dispute, "won")
-    shop.control.withdraw_funds(dispute)
-    shop.hear()
-
-    assert not shop.is_frozen
-
-
-def test_warning_of_fraud_stands_again_when_the_refund_fails(shop: Shop) -> None:
-    shop.buy()
-    shop.control.warn_of_fraud(shop.session)
-    refund = shop.refund(status="pending")
-    assert not shop.is_frozen
-
-    shop.control.end_refund(refund, "failed")
-    shop.hear()
-
-    assert (shop.posted, shop.is_flagged, shop.is_frozen) == (1000, True, True)
-    assert CustomerFlag.objects.filter(ended_at__isnull=True).count() == 1
-
-
-def test_warning_that_comes_after_the_refund_freezes_nobody(shop: Shop) -> None:
-    shop.buy()
-    shop.control.warn_of_fraud(shop.session)
-    shop.control.refund_payment(shop.session)
-    for signed in shop.control.take_events(secret=WEBHOOK_SECRET)[::-1]:
-        assert deliver(signed) == 200
-    shop.hear()
-
-    assert (shop.posted, shop.is_frozen) == (0, False)
 
 
 # Mixes
@@ -331,83 +268,6 @@ def test_strict_setting_gives_back_the_time_that_the_dispute_took(shop: Shop, se
 
 
 # Facts that the sandbox does not tell
-
-
-def converge(payment: Payment, *facts: PaymentFacts) -> None:
-    with transaction.atomic():
-        converge_payment(facts=facts)
-    assert_books_are_right(payment.customer)
-
-
-def collected(payment: Payment, amount_minor: int, *, currency: str = "usd") -> PaymentFacts:
-    now = timezone.now()
-    return PaymentFacts(
-        livemode=False,
-        told_at=now,
-        payment_reference=payment.public_id,
-        checkout_session_id=payment.checkout_session_id or "",
-        payment_intent_id="pi_1",
-        charge_id="ch_1",
-        collected=Collected(amount_minor=amount_minor, currency=currency, subtotal_minor=amount_minor),
-        collected_at=now,
-    )
-
-
-def refunded(refund_id: str, amount_minor: int, *, status: str = "succeeded", currency: str = "usd") -> PaymentFacts:
-    now = timezone.now()
-    refund = RefundFacts(
-        id=refund_id,
-        amount_minor=amount_minor,
-        currency=currency,
-        status=status,
-        reason="",
-        charge_id="ch_1",
-        payment_intent_id="pi_1",
-        created_at=now,
-    )
-    return facts_of_refunds(refunds=[refund], livemode=False, occurred_at=now)
-
-
-def disputed(
-    amount_minor: int, movements: Sequence[int], *, status: str = "needs_response", currency: str = "usd"
-) -> PaymentFacts:
-    now = timezone.now()
-    dispute = DisputeFacts(
-        id="dp_1",
-        amount_minor=amount_minor,
-        currency=currency,
-        reason="fraudulent",
-        status=status,
-        charge_id="ch_1",
-        payment_intent_id="pi_1",
-        livemode=False,
-        created_at=now,
-        movements=tuple(
-            MovementFacts(id=f"txn_{number}", amount_minor=moved, created_at=now + timedelta(seconds=number))
-            for number, moved in enumerate(movements)
-        ),
-    )
-    return facts_of_dispute(dispute=dispute, read_at=now)
-
-
-@pytest.fixture
-def checkout(shop: Shop) -> Payment:
-    """A checkout of 1,000 credits for 1,000 minor units that nobody has paid."""
-    pack = make_pack(credits=Decimal(1000), bonus_credits=Decimal(0))
-    return Payment.objects.get(pk=open_checkout(customer=shop.customer, pack=pack, gateway=shop.gateway).payment.pk)
-
-
-def test_payment_under_review_whose_money_goes_and_comes_is_reviewed_again(shop: Shop, checkout: Payment) -> None:
-    converge(checkout, collected(checkout, 900))
-    assert shop.is_flagged
-    converge(checkout, disputed(900, [-900]))
-    converge(checkout, disputed(900, [-900], status="lost"))
-    assert (shop.posted, shop.is_flagged) == (0, False)
-
-    converge(checkout, disputed(900, [-900, 900], status="won"))
-
-    assert (shop.posted, shop.is_flagged) == (0, True)
-    assert ReconciliationFinding.objects.filter(kind="payment_mismatched", state="open").count() == 1
 
 
 def test_accepted_mismatch_is_refunded_in_proportion_to_what_was_paid(

@@ -3,7 +3,6 @@
 import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -13,13 +12,11 @@ from django.utils import timezone
 from accounts.models import User
 from billing.errors import CustomerFrozen
 from billing.gateway.client import StripeGateway
-from billing.gateway.facts import RefundFacts
 from billing.models import BillingCustomer, CreditBalance, CustomerFlag, LedgerEntry, MoneyMovement, StripeEvent
-from billing.pricing import Collected
 from billing.services.customers import freeze_customer, unfreeze_customer
 from billing.services.flags import end_flag, raise_flag
-from billing.services.payment_facts import PaymentFacts, facts_of_refunds
-from billing.services.payments import accept_mismatch, converge_payment
+from billing.services.payments import accept_mismatch
+from billing.tests.flows.told_facts import collected, converge, refunded
 from billing.tests.ledger.steps import assert_books_are_right, give, use
 from billing.tests.shop import WEBHOOK_SECRET, deliver, make_customer, make_pack, open_checkout
 from billing.webhooks.inbox import work_off_due_events
@@ -90,41 +87,22 @@ def test_staff_grant_a_mismatch_while_its_money_goes_back(gateway: StripeGateway
     staff = User.objects.create_superuser("staff@example.com", "correct horse battery")
     pack = make_pack(credits=Decimal(1000), bonus_credits=Decimal(0))
     payment = open_checkout(customer=customer, pack=pack, gateway=gateway).payment
-    now = timezone.now()
-    paid = PaymentFacts(
-        livemode=False,
-        told_at=now,
-        payment_reference=payment.public_id,
-        checkout_session_id=payment.checkout_session_id or "",
-        payment_intent_id="pi_1",
-        charge_id="ch_1",
-        collected=Collected(amount_minor=900, currency="usd", subtotal_minor=900),
-        collected_at=now,
-    )
-
-    def converge(*facts: PaymentFacts) -> None:
-        with transaction.atomic(durable=True):
-            converge_payment(facts=facts)
 
     def hear_of_refund(number: int) -> Callable[[], None]:
-        refund = RefundFacts(
-            id=f"re_{number}",
-            amount_minor=90,
-            currency="usd",
-            status="succeeded",
-            reason="",
-            charge_id="ch_1",
-            payment_intent_id="pi_1",
-            created_at=now + timedelta(seconds=number),
-        )
-        told = facts_of_refunds(refunds=[refund], livemode=False, occurred_at=now)
-        return lambda: [converge(told) for _ in range(3)] and None
+        told = refunded(f"re_{number}", 90)
+
+        def hear() -> None:
+            for _ in range(3):
+                converge(payment, told)
+
+        return hear
 
     def grant() -> None:
         accept_mismatch(payment_id=payment.pk, actor=staff, reason="We had changed the price")
 
-    converge(paid)
-    at_once(hear_of_refund(1), grant, hear_of_refund(2), lambda: converge(paid), hear_of_refund(3))
+    paid = collected(payment, 900)
+    converge(payment, paid)
+    at_once(hear_of_refund(1), grant, hear_of_refund(2), lambda: converge(payment, paid), hear_of_refund(3))
 
     assert CreditBalance.objects.get(pk=customer.pk).posted == 700
     numbers = list(MoneyMovement.objects.order_by("number").values_list("number", "given_back_minor"))
