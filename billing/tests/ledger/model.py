@@ -127,7 +127,8 @@ class ModelLedger:
                 assert lot is not None
                 lot.left += 1
                 rest -= 1
-                if until and lot.expires_at is not None and lot.expires_at < until:
+                was_away = line.kind != "write_off"  # else it was drawn a moment ago, by a debt that stands again
+                if until and was_away and lot.expires_at is not None and lot.expires_at < until:
                     lot.expires_at = until
         assert rest == 0
         while self._move_one():
