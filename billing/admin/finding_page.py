@@ -22,6 +22,7 @@ from billing.admin.forms import ReasonForm
 from billing.admin.refund_page import acting_user
 from billing.errors import BillingError
 from billing.models import FindingState, PaymentState, ReconciliationFinding
+from billing.money import format_money
 from billing.services.findings import accept_finding
 from billing.services.gateway import configured_gateway
 from billing.services.reconciliation.previewing import RepairPreview, preview_repair
@@ -142,11 +143,15 @@ def _side(preview: RepairPreview, place: int) -> dict[str, str]:
 
 
 def _say(name: str) -> str:
-    return name.replace("_", " ").capitalize()
+    return name.removesuffix("_minor").replace("_", " ").capitalize()
 
 
 def _shown(side: Mapping[str, Any], name: str) -> str:
-    if name not in side or side[name] is None or side[name] == "":
+    """A value as staff read it: minor units are money, where the side names its currency."""
+    value = side.get(name)
+    if value is None or value == "":
         return NOTHING
-    value = side[name]
+    currency = side.get("currency")
+    if name.endswith("_minor") and isinstance(value, int) and currency:
+        return format_money(amount_minor=value, currency=currency)
     return value if isinstance(value, str) else json.dumps(value)

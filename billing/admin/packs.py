@@ -44,6 +44,15 @@ class PriceForm(forms.Form):
     )
 
 
+class PackRowForm(forms.ModelForm):  # type: ignore[type-arg]  # Django has no generic one at run time
+    """What is edited in the list; the columns' heads are no labels, so each field names its pack."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.widget.attrs["aria-label"] = f"{field.label}: {self.instance.name}"
+
+
 @admin.register(CreditPack)
 class CreditPackAdmin(AuditedAdmin, SimpleHistoryAdmin, ModelAdmin):  # type: ignore[misc]
     """Packs, in the order of the buy page. A pack that was sold keeps its address and cannot be deleted."""
@@ -75,6 +84,12 @@ class CreditPackAdmin(AuditedAdmin, SimpleHistoryAdmin, ModelAdmin):  # type: ig
             return tuple(name for _, options in self.fieldsets for name in options["fields"])
         is_sold = obj is not None and obj.payments.exists()
         return (*self.readonly_fields, "slug") if is_sold else self.readonly_fields
+
+    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> type[forms.ModelForm[CreditPack]]:
+        form: type[forms.ModelForm[CreditPack]] = super().get_changelist_form(
+            request, **{"form": PackRowForm, **kwargs}
+        )
+        return form
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: CreditPack | None = None) -> dict[str, Any]:
         return {} if obj else {"slug": ("name",)}
