@@ -79,6 +79,7 @@ def accept_mismatch(*, payment_id: int, actor: User, reason: str, address: str =
         mismatch, payment.accepted_at = payment.mismatch, timezone.now()
         for finding in payment.findings.filter(kind=MISMATCHED, state=FindingState.OPEN):
             end_finding(finding=finding, state=FindingState.REPAIRED, reason=reason, actor=actor)
+        end_flag(customer_id=payment.customer_id, cause=_cause_of(payment), reason=reason, actor=actor)
         _converge(payment, changes=(), told_at=payment.accepted_at)
         payment.save()
         record_audit(
@@ -178,7 +179,7 @@ def _judge(payment: Payment) -> None:
     if mismatch and mismatch != payment.mismatch:
         _call_staff(payment, mismatch=mismatch)
     if payment.mismatch and not mismatch:
-        end_flag(customer_id=payment.customer_id, cause=f"payment:{payment.public_id}", reason="It was settled.")
+        end_flag(customer_id=payment.customer_id, cause=_cause_of(payment), reason="It was settled.")
         for finding in payment.findings.filter(kind=MISMATCHED, state=FindingState.OPEN):
             end_finding(finding=finding, state=FindingState.GONE, reason="What was paid has been settled.")
     payment.mismatch = mismatch
@@ -188,7 +189,7 @@ def _call_staff(payment: Payment, *, mismatch: str) -> None:
     """Flag the customer and raise a finding: somebody paid, and has nothing yet."""
     log.error("payment_mismatched", alarm=True, payment=payment.public_id, reason=mismatch)
     reason = f"Payment {payment.public_id}: {mismatch}"
-    raise_flag(customer_id=payment.customer_id, cause=f"payment:{payment.public_id}", reason=reason, freezes=False)
+    raise_flag(customer_id=payment.customer_id, cause=_cause_of(payment), reason=reason, freezes=False)
     raise_finding(
         kind=MISMATCHED,
         severity=Severity.CRITICAL,
@@ -206,6 +207,11 @@ def _call_staff(payment: Payment, *, mismatch: str) -> None:
         suggested_repair="Grant what was offered, or refund what was paid.",
         occurred_at=payment.paid_at,
     )
+
+
+def _cause_of(payment: Payment) -> str:
+    """What flags the customer while the payment is under review."""
+    return f"payment:{payment.public_id}"
 
 
 def _is_all_given_back(payment: Payment) -> bool:

@@ -11,7 +11,7 @@ from pytest_django import Settings
 from accounts.models import User
 from billing.gateway.client import StripeGateway
 from billing.kinds import EntryKind
-from billing.models import BillingCustomer, CreditGrant, LedgerEntry, MoneyMovement, Payment
+from billing.models import BillingCustomer, CreditGrant, CustomerFlag, LedgerEntry, MoneyMovement, Payment
 from billing.services.expiry import expire_lapsed_credits
 from billing.services.holds import settle_hold
 from billing.services.payments import accept_mismatch
@@ -279,6 +279,8 @@ def test_accepted_mismatch_is_refunded_in_proportion_to_what_was_paid(
 
     accept_mismatch(payment_id=checkout.pk, actor=staff, reason="We had changed the price")
     assert shop.posted == Decimal("666.666666")
+    flag = CustomerFlag.objects.get()
+    assert (flag.ended_by, flag.ended_reason) == (staff, "We had changed the price")
     converge(checkout, refunded("re_2", 600))
     assert shop.posted == 0
     converge(checkout, refunded("re_1", 300, status="failed"), refunded("re_2", 600, status="failed"))
