@@ -6,9 +6,9 @@ attributed to a single refund or dispute.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 
-from billing.money import CREDIT_STEP, ZERO, format_money
+from billing.money import ZERO, format_money, share_credits_down
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ def credits_kept(*, granted: Decimal, paid_minor: int, given_back_minor: int) ->
     if paid_minor == 0:
         return granted
     back = min(paid_minor, given_back_minor)
-    return (granted * (paid_minor - back) / paid_minor).quantize(CREDIT_STEP, ROUND_DOWN)
+    return share_credits_down(amount=granted, part=paid_minor - back, whole=paid_minor)
 
 
 def credits_taken(*, granted: Decimal, kept: Decimal, consumed: Decimal, expired: Decimal) -> Decimal:

@@ -29,17 +29,8 @@ def freeze_customer(*, customer_id: int, reason: str) -> None:
 
 def unfreeze_customer(*, customer_id: int, reason: str, actor: User | None = None) -> None:
     """Let the customer spend again, whatever froze it: ends every flag that freezes."""
-    _end_flags(customer_id=customer_id, reason=reason, actor=actor, freezing=True)
-
-
-def clear_flags(*, customer_id: int, reason: str, actor: User | None = None) -> None:
-    """End the flags that staff have looked into; what freezes spending stands until it is lifted itself."""
-    _end_flags(customer_id=customer_id, reason=reason, actor=actor, freezing=False)
-
-
-def _end_flags(*, customer_id: int, reason: str, actor: User | None, freezing: bool) -> None:
     with transaction.atomic():
         lock_accounts(customer_ids=[customer_id])
         for flag in standing_flags(customer_id=customer_id):
-            if flag.freezes is freezing:
+            if flag.freezes:
                 end_flag(customer_id=customer_id, cause=flag.cause, reason=reason, actor=actor)

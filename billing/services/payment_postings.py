@@ -42,7 +42,7 @@ def post_difference(payment: Payment, *, granted: Decimal, changes: Sequence[Mon
     if not taken_so_far and not payment.given_back_minor:
         return
     expire_lapsed_credits_of(customer_id=payment.customer_id)
-    consumed, expired = _drawn_on_own_grant(payment)
+    consumed, expired = drawn_on_own_grant(payment)
     kept = credits_kept(
         granted=granted, paid_minor=payment.paid_amount_minor or 0, given_back_minor=payment.given_back_minor
     )
@@ -63,7 +63,7 @@ def record_movement(payment: Payment, *, first_posting: int, occurred_at: dateti
     last = MoneyMovement.objects.filter(payment=payment, number=payment.movement_count).first()
     sums = (payment.paid_amount_minor or 0, payment.paid_tax_minor or 0, payment.given_back_minor)
     before = (last.collected_minor, last.tax_minor, last.given_back_minor) if last else (0, 0, 0)
-    if sums == before:
+    if sums == before and (last is None or last.currency == payment.paid_currency):
         return
     payment.movement_count += 1
     key = _key(payment, number=first_posting)
@@ -156,7 +156,7 @@ def _name(
     return kind, None, timedelta(0)
 
 
-def _drawn_on_own_grant(payment: Payment) -> tuple[Decimal, Decimal]:
+def drawn_on_own_grant(payment: Payment) -> tuple[Decimal, Decimal]:
     """What was drawn on the payment's own grant: by anything but its own claw-backs and expiry, and by expiry."""
     entries = LedgerEntry.objects.filter(payment=payment)
     expired = -(entries.filter(kind=EntryKind.EXPIRY).aggregate(total=Sum("amount"))["total"] or ZERO)

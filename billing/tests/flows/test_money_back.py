@@ -26,7 +26,7 @@ from billing.models import (
     StripeEvent,
 )
 from billing.pricing import Collected
-from billing.services.customers import clear_flags, unfreeze_customer
+from billing.services.customers import unfreeze_customer
 from billing.services.expiry import expire_lapsed_credits
 from billing.services.payment_facts import PaymentFacts
 from billing.services.payments import accept_mismatch, converge_payment
@@ -290,8 +290,6 @@ def test_one_cause_that_ends_does_not_lift_what_another_froze(shop: Shop) -> Non
     shop.hear()
     assert shop.is_frozen
 
-    clear_flags(customer_id=shop.customer.pk, reason="Seen")  # not what freezes
-    assert shop.is_frozen
     unfreeze_customer(customer_id=shop.customer.pk, reason="Card was theirs")
     assert (shop.is_flagged, shop.is_frozen) == (False, False)
 
