@@ -287,7 +287,7 @@ def test_accepted_mismatch_is_refunded_in_proportion_to_what_was_paid(
     assert (shop.posted, shop.is_flagged) == (1000, False)
 
 
-def test_money_before_the_payment_that_it_belongs_to(shop: Shop, checkout: Payment) -> None:
+def test_refund_that_was_told_dead_first_stays_dead(shop: Shop, checkout: Payment) -> None:
     converge(checkout, collected(checkout, 1000))
     converge(checkout, refunded("re_1", 400, status="failed"))
     converge(checkout, refunded("re_1", 400))
