@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.db.models import F, Sum
+from django.db.models import Sum
 
-from billing.kinds import CLAW_BACKS, EntryKind
-from billing.models import CreditGrant, GrantAllocation, LedgerEntry, Payment
+from billing.models import CreditGrant, LedgerEntry, Payment
 from billing.money import ZERO
 from billing.pricing import credits_kept, credits_taken
 from billing.selectors.balances import read_balance
 from billing.selectors.refunds import has_lapsed
+from billing.services.payment_postings import drawn_on_own_grant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,12 +51,7 @@ def _credits_to_take(payment: Payment, *, amount_minor: int, now: datetime) -> D
     granted = sum((each.amount for each in grants), ZERO)
     if not granted:
         return ZERO
-    entries = LedgerEntry.objects.filter(payment=payment)
-    expired = -(entries.filter(kind=EntryKind.EXPIRY).aggregate(total=Sum("amount"))["total"] or ZERO)
-    own_claw_backs = entries.filter(kind__in=CLAW_BACKS)
-    claimed = GrantAllocation.objects.filter(entry__in=own_claw_backs, grant__payment=payment)
-    drawn = CreditGrant.objects.filter(payment=payment).aggregate(total=Sum(F("amount") - F("remaining")))["total"]
-    consumed = (drawn or ZERO) - expired - (claimed.aggregate(total=Sum("amount"))["total"] or ZERO)
+    consumed, expired = drawn_on_own_grant(payment)
     expired += sum((each.remaining for each in grants if has_lapsed(each, now=now)), ZERO)
     kept = credits_kept(
         granted=granted,
@@ -64,6 +59,6 @@ def _credits_to_take(payment: Payment, *, amount_minor: int, now: datetime) -> D
         given_back_minor=payment.given_back_minor + amount_minor,
     )
     target = credits_taken(granted=granted, kept=kept, consumed=consumed, expired=expired)
-    numbered = entries.filter(idempotency_key__startswith=f"payment:{payment.pk}:")
+    numbered = LedgerEntry.objects.filter(payment=payment, idempotency_key__startswith=f"payment:{payment.pk}:")
     taken_so_far = granted - (numbered.aggregate(total=Sum("amount"))["total"] or ZERO)
     return max(ZERO, target - taken_so_far)
