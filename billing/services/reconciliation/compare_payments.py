@@ -124,6 +124,7 @@ def recorded(payment: Payment) -> dict[str, Any]:
     return {
         "payment": payment.public_id,
         "state": payment.state,
+        "offered": format_money(amount_minor=payment.amount_minor, currency=payment.currency),
         "paid_minor": payment.paid_amount_minor,
         "currency": payment.paid_currency or payment.currency,
         "entries": payment.posting_count,
