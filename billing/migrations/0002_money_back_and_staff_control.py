@@ -4,6 +4,7 @@ import billing.models.adjustment
 import billing.models.fields
 import billing.models.refund_request
 import django.contrib.postgres.fields
+import django.contrib.postgres.indexes
 import django.core.validators
 import django.db.models.deletion
 import pgtrigger.compiler
@@ -320,6 +321,10 @@ class Migration(migrations.Migration):
         migrations.RemoveIndex(
             model_name='uncoveredpart',
             name='billing_uncovered_open',
+        ),
+        migrations.AddIndex(
+            model_name='stripeevent',
+            index=django.contrib.postgres.indexes.GinIndex(condition=models.Q(('state', 'parked')), fields=['related_ids'], name='billing_event_parked_ids'),
         ),
         migrations.AddIndex(
             model_name='uncoveredpart',

@@ -1,6 +1,7 @@
 """The inbox: every event that Stripe delivered, once."""
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 
@@ -50,6 +51,7 @@ class StripeEvent(models.Model):
         indexes = [
             models.Index(fields=["next_try_at"], name="billing_event_due", condition=Q(state="pending")),
             models.Index(fields=["parked_at"], name="billing_event_parked", condition=Q(state="parked")),
+            GinIndex(fields=["related_ids"], name="billing_event_parked_ids", condition=Q(state="parked")),
             models.Index(fields=["received_at"], name="billing_event_dead", condition=Q(state="dead")),
             models.Index(fields=["-received_at"], name="billing_event_received"),
             models.Index(fields=["object_id"], name="billing_event_object"),

@@ -21,6 +21,7 @@ class CheckoutState(StrEnum):
     FAILED = "failed"
     EXPIRED = "expired"
     REVIEW = "review"  # paid, but not what was offered: staff decide
+    REFUNDED = "refunded"  # paid, never credited, and all of it has gone back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +67,10 @@ def _checkout_state(payment: Payment) -> CheckoutState:
         case PaymentState.REVIEW:
             return CheckoutState.REVIEW
         case PaymentState.PAID:
-            return CheckoutState.CREDITED if payment.posting_count else CheckoutState.BEING_CREDITED
+            if payment.posting_count:
+                return CheckoutState.CREDITED
+            has_gone_back = 0 < (payment.paid_amount_minor or 0) <= payment.given_back_minor
+            return CheckoutState.REFUNDED if has_gone_back else CheckoutState.BEING_CREDITED
         case PaymentState.PROCESSING:
             return CheckoutState.PROCESSING
         case PaymentState.FAILED:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Max
 
+from billing.ledger.locking import lock_accounts
 from billing.models import (
     BillingCustomer,
     CreditBalance,
@@ -100,6 +101,9 @@ def _report(fault: Finding, *, run: ReconciliationRun) -> bool:
     """Record a fault and freeze its customer; says whether it is new. What staff have accepted freezes nobody."""
     customer = BillingCustomer.objects.filter(pk=fault.customer_id).first() if fault.customer_id else None
     with transaction.atomic():
+        can_spend = CreditBalance.objects.filter(pk=fault.customer_id).exists()
+        if can_spend and customer is not None:  # first, as everywhere: the finding's row refers to the customer's
+            lock_accounts(customer_ids=[customer.pk])
         finding, is_new = raise_finding(
             kind=KIND.name,
             severity=KIND.severity,
@@ -110,7 +114,6 @@ def _report(fault: Finding, *, run: ReconciliationRun) -> bool:
             suggested_repair=KIND.suggestion,
             run=run,
         )
-        can_spend = CreditBalance.objects.filter(pk=fault.customer_id).exists()
         if customer is not None and can_spend and finding.state == FindingState.OPEN:
             raise_flag(
                 customer_id=customer.pk,

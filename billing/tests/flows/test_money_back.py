@@ -26,6 +26,7 @@ from billing.models import (
     StripeEvent,
 )
 from billing.pricing import Collected
+from billing.selectors.payments import CheckoutState, checkout_status
 from billing.services.customers import unfreeze_customer
 from billing.services.expiry import expire_lapsed_credits
 from billing.services.payment_facts import PaymentFacts
@@ -384,3 +385,15 @@ def test_mismatch_is_granted_by_staff_with_one_click(shop: Shop, underpaid: Paym
     with pytest.raises(RuntimeError, match="not under review"):
         accept_mismatch(payment_id=underpaid.pk, actor=staff, reason="Again")
     assert shop.posted == 1000
+
+
+def test_buyer_of_a_mismatch_that_was_refunded_is_not_promised_credits(shop: Shop, underpaid: Payment) -> None:
+    payment = Payment.objects.get(pk=underpaid.pk)
+    session = payment.checkout_session_id or ""
+    assert checkout_status(customer=shop.customer, session_id=session).state is CheckoutState.REVIEW  # type: ignore[union-attr]
+
+    payment.refunded_minor = payment.given_back_minor = 900
+    payment.mismatch = ""
+    payment.save()
+
+    assert checkout_status(customer=shop.customer, session_id=session).state is CheckoutState.REFUNDED  # type: ignore[union-attr]

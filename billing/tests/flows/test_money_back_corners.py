@@ -11,9 +11,10 @@ from pytest_django import Settings
 from accounts.models import User
 from billing.gateway.client import StripeGateway
 from billing.kinds import EntryKind
-from billing.models import BillingCustomer, CreditGrant, CustomerFlag, LedgerEntry, MoneyMovement, Payment
+from billing.models import BillingCustomer, CreditGrant, CustomerFlag, LedgerEntry, MoneyMovement, Payment, StripeEvent
 from billing.services.expiry import expire_lapsed_credits
 from billing.services.holds import settle_hold
+from billing.services.parked_events import wake_events_known_by_now
 from billing.services.payments import accept_mismatch
 from billing.services.posting import Posting, post
 from billing.tests.flows.test_money_back import Shop
@@ -326,3 +327,18 @@ def test_currency_without_minor_units(shop: Shop, checkout: Payment, staff: User
     for number in range(7, 0, -1):
         converge(checkout, refunded(f"re_{number}", 1, status="failed", currency="jpy"))
     assert shop.posted == 1000
+
+
+def test_event_whose_object_is_missing_at_stripe_is_looked_at_once_an_hour(shop: Shop) -> None:
+    shop.buy()
+    parked = StripeEvent.objects.first()
+    assert parked is not None
+    now = timezone.now()
+    StripeEvent.objects.filter(pk=parked.pk).update(
+        state="parked", parked_at=now - timedelta(minutes=10), next_try_at=now, related_ids=[shop.payment.public_id]
+    )
+
+    assert wake_events_known_by_now() == 0
+
+    StripeEvent.objects.filter(pk=parked.pk).update(next_try_at=now - timedelta(hours=2))
+    assert wake_events_known_by_now() == 1
