@@ -71,7 +71,7 @@ def share_minor(*, amount_minor: int, part: Decimal | int, whole: Decimal | int)
 
 
 def share_minor_down(*, amount_minor: int, part: Decimal | int, whole: Decimal | int) -> int:
-    """`amount_minor` x `part` / `whole` in whole minor units, the rest cut off; computed exactly, whatever the sizes."""
+    """`amount_minor` x `part` / `whole` in whole minor units, the rest cut off; exact, whatever the sizes."""
     return amount_minor * _steps(part) // _steps(whole)
 
 

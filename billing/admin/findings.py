@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Case, Count, Q, QuerySet, Value, When
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -68,6 +68,9 @@ class KindFilter(admin.SimpleListFilter):
         return queryset.filter(kind=self.value()) if self.value() else queryset
 
 
+_MOST_SEVERE_FIRST = Case(*(When(severity=severity, then=Value(place)) for place, severity in enumerate(Severity)))
+
+
 @admin.register(ReconciliationFinding)
 class FindingAdmin(FoundByCustomer, ReadOnlyAdmin):
     """What does not agree: both sides next to each other, and the ways out."""
@@ -87,7 +90,7 @@ class FindingAdmin(FoundByCustomer, ReadOnlyAdmin):
     list_select_related = ("customer__user", "payment")
     list_before_template = "admin/billing/finding_buckets.html"
     change_form_before_template = "admin/billing/finding_sides.html"
-    ordering = ("-first_seen_at", "-pk")
+    ordering = (_MOST_SEVERE_FIRST, "-first_seen_at", "-pk")
     own_names = ("stripe_id", "fingerprint")
     payment_path = "payment"
     actions_detail = ("repair", "accept")

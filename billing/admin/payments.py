@@ -99,6 +99,8 @@ class PaymentAdmin(ActsOnPayment, ExportsRows, OfCustomerAdmin):
         "price_shown",
         "paid_shown",
         "back_shown",
+        "subtotal_shown",
+        "tax_shown",
         "credits_shown",
         "session_shown",
         "intent_shown",
@@ -133,8 +135,8 @@ class PaymentAdmin(ActsOnPayment, ExportsRows, OfCustomerAdmin):
                 "fields": (
                     "paid_at",
                     "paid_shown",
-                    "paid_subtotal_minor",
-                    "paid_tax_minor",
+                    "subtotal_shown",
+                    "tax_shown",
                     "completed_at",
                     "failed_at",
                     "expired_at",
@@ -169,6 +171,14 @@ class PaymentAdmin(ActsOnPayment, ExportsRows, OfCustomerAdmin):
     @shown("Price", ordering="amount_minor")
     def price_shown(self, payment: Payment) -> str:
         return show_money(payment.amount_minor, payment.currency)
+
+    @shown("Paid for, before discount and tax")
+    def subtotal_shown(self, payment: Payment) -> str:
+        return show_money(payment.paid_subtotal_minor, payment.paid_currency)
+
+    @shown("Tax in it")
+    def tax_shown(self, payment: Payment) -> str:
+        return show_money(payment.paid_tax_minor, payment.paid_currency)
 
     @shown("Paid")
     def paid_shown(self, payment: Payment) -> str:

@@ -104,7 +104,9 @@ class RunAdmin(ReadOnlyAdmin):
 
     @shown("Window")
     def window_shown(self, run: ReconciliationRun) -> str:
-        return f"{when(run.since)} to {when(run.until) if run.until else 'its start'}" if run.since else NOTHING
+        return (
+            f"{when(run.since)} to {when(run.until) if run.until else 'the start of the run'}" if run.since else NOTHING
+        )
 
     @shown("Compared")
     def compared_shown(self, run: ReconciliationRun) -> str:

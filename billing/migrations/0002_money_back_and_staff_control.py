@@ -322,6 +322,11 @@ class Migration(migrations.Migration):
             model_name='uncoveredpart',
             name='billing_uncovered_open',
         ),
+        migrations.AlterField(
+            model_name='payment',
+            name='posting_count',
+            field=models.PositiveIntegerField(default=0, help_text='How many entries it has: payment:(id):1 to n.'),
+        ),
         migrations.AddIndex(
             model_name='stripeevent',
             index=django.contrib.postgres.indexes.GinIndex(condition=models.Q(('state', 'parked')), fields=['related_ids'], name='billing_event_parked_ids'),

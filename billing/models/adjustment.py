@@ -7,6 +7,7 @@ from billing.models.approval import Approval
 from billing.models.customer import BillingCustomer
 from billing.models.fields import CreditsField, new_public_id
 from billing.models.ledger_entry import LedgerEntry
+from billing.money import format_credits
 
 
 def new_adjustment_id() -> str:
@@ -70,7 +71,7 @@ class Adjustment(Approval):
         ]
 
     def __str__(self) -> str:
-        return f"{self.public_id}: {self.amount:+}"
+        return f"{self.public_id}: {format_credits(self.amount, signed=True)}"
 
 
 class AdjustmentDay(models.Model):

@@ -7,6 +7,7 @@ from billing.kinds import UNDONE_BY_MONEY, EntryKind
 from billing.models.customer import BillingCustomer
 from billing.models.fields import CreditsField
 from billing.models.triggers import append_only
+from billing.money import format_credits
 
 _LABELS = {EntryKind.SIGNUP_BONUS: "Sign-up bonus", EntryKind.AUTO_TOP_UP: "Automatic top-up"}
 KIND_CHOICES = [(kind.value, _LABELS.get(kind, kind.value.replace("_", " ").capitalize())) for kind in EntryKind]
@@ -63,4 +64,4 @@ class LedgerEntry(models.Model):
         triggers = append_only()
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.amount}"
+        return f"{self.get_kind_display()} {format_credits(self.amount, signed=True)}"

@@ -84,7 +84,7 @@ class Payment(models.Model):
     accepted_at = models.DateTimeField(
         null=True, blank=True, help_text="When staff granted it although what was paid is not what was offered."
     )
-    posting_count = models.PositiveIntegerField(default=0, help_text="How many entries it has: payment:<id>:1 to n.")
+    posting_count = models.PositiveIntegerField(default=0, help_text="How many entries it has: payment:(id):1 to n.")
 
     state = models.GeneratedField(
         expression=Case(

@@ -124,4 +124,4 @@ class ReconciliationFinding(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind}: {self.detail}"[:120]
+        return f"{self.kind.replace('_', ' ').capitalize()}: {self.detail}"[:120]
