@@ -303,13 +303,13 @@ class LedgerMachine(RuleBasedStateMachine):
             payment.posting_count += 1
             payment.save(update_fields=["posting_count"])
             key = f"payment:{payment.pk}:{payment.posting_count}"
+            fields["payment_id"] = payment.pk
         return Posting(
             customer_id=self.customer.pk,
             kind=kind,
             amount=Decimal(amount),
             key=key,
             description="test",
-            **({"payment_id": payment.pk} if payment else {}),
             **fields,
         )
 
