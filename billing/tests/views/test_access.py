@@ -9,8 +9,8 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from accounts.models import User
 from billing.models import CreditPack
 
-PUBLIC = {"billing:home", "billing:stripe_webhook"}
-MACHINES = {"billing:stripe_webhook"}  # prove themselves by a signature, not by a cookie
+PUBLIC = {"billing:home", "billing:metrics", "billing:stripe_webhook"}
+MACHINES = {"billing:stripe_webhook"}  # prove themselves by a signature (metrics: by a token), not by a cookie
 ARGUMENTS = {"pack": "standard", "key": "x", "uidb36": "1", "pk": "1", "extra_tags": "x", "provider": "google"}
 
 
