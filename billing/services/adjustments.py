@@ -85,19 +85,9 @@ def request_adjustment(
         first = Adjustment.objects.filter(requested_by=actor, form_key=form_key).first()
         if first is not None:
             return RequestedAdjustment(adjustment=_same_wish(first, wish), is_replay=True)
-        wish.requested_at = now
-        wish.limit_reason = find_limit(
-            actor_id=actor.pk,
-            amount=wish.amount,
-            is_write_off=wish.is_write_off,
-            may_leave_debt=wish.may_leave_debt,
-            now=now,
-        )
-        wish.needs_approval = bool(wish.limit_reason)
+        _apply_limits(wish, now=now)
         check_is_possible(wish=wish, now=now)
-        if wish.needs_approval:
-            wish.decide_until = now + conf.staff_approval_window()
-        else:
+        if not wish.needs_approval:
             _post(wish)
         wish.save()
         _audit("request", wish, actor=actor, reason=wish.note, address=address)
@@ -163,6 +153,20 @@ def _decide(adjustment_id: str, decision: Decision, *, actor: User, note: str, a
         raise ApprovalEnded(request=adjustment_id, decision=Decision.EXPIRED.label.lower())
     log.info("adjustment_decided", adjustment=adjustment_id, actor_id=actor.pk, decision=decision)
     return Adjustment.objects.get(pk=adjustment.pk)
+
+
+def _apply_limits(wish: Adjustment, *, now: datetime) -> None:
+    """Put on the row whether a second person is needed, why, and until when. Call under the lock of the day."""
+    wish.requested_at = now
+    wish.limit_reason = find_limit(
+        actor_id=wish.requested_by_id,
+        amount=wish.amount,
+        is_write_off=wish.is_write_off,
+        may_leave_debt=wish.may_leave_debt,
+        now=now,
+    )
+    wish.needs_approval = bool(wish.limit_reason)
+    wish.decide_until = now + conf.staff_approval_window() if wish.needs_approval else None
 
 
 def _same_wish(first: Adjustment, wish: Adjustment) -> Adjustment:
