@@ -3,7 +3,9 @@
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser, BaseUserManager
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Lower
 
 
@@ -42,3 +44,51 @@ class User(AbstractUser):
 
     def __str__(self) -> str:
         return self.email
+
+
+class Scope(models.TextChoices):
+    """What a key may do. Each is given by itself: `spend` does not include `read`."""
+
+    READ = "read", "Read balance, entries and usage"
+    SPEND = "spend", "Spend credits"
+    CUSTOMERS = "customers", "Act for any customer"
+
+
+class ApiKey(models.Model):
+    """A name and a secret by which a program speaks for a user. Only the hash of the secret is kept."""
+
+    key_id = models.CharField(max_length=20, unique=True, editable=False, help_text="The public part of the key.")
+    prefix = models.CharField(max_length=20, editable=False, help_text="ppk_live or ppk_test.")
+    secret_hash = models.CharField(max_length=64, editable=False, help_text="SHA-256 of the secret part, in hex.")
+    last_four = models.CharField(max_length=4, editable=False)
+    user = models.ForeignKey(
+        User, null=True, on_delete=models.SET_NULL, related_name="api_keys", help_text="Empty: nobody's, so dead."
+    )
+    name = models.CharField(max_length=100)
+    scopes = ArrayField(models.CharField(max_length=20, choices=Scope.choices))
+    monthly_limit = models.DecimalField(
+        max_digits=22, decimal_places=6, null=True, blank=True, help_text="Credits a UTC month; empty: no limit."
+    )
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True, help_text="To the minute.")
+    replaces = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="successors", help_text="By rotation."
+    )
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = "API key"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(monthly_limit__isnull=True) | Q(monthly_limit__gt=0), name="accounts_key_limit_positive"
+            ),
+            models.CheckConstraint(condition=~Q(scopes=[]), name="accounts_key_has_a_scope"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}_{self.key_id}…{self.last_four})"
+
+    def has_scope(self, scope: str) -> bool:
+        return scope in self.scopes

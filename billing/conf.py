@@ -105,6 +105,16 @@ def finance_emails() -> tuple[str, ...]:
     return tuple(settings.FINANCE_EMAILS)
 
 
+def default_price_model() -> str:
+    """The model whose price a model without one gets; empty: it is refused."""
+    return str(settings.DEFAULT_PRICE_MODEL)
+
+
+def api_requests_per_minute() -> int:
+    """Requests a minute for one API key, and for one address; 0 is no limit."""
+    return int(settings.API_REQUESTS_PER_MINUTE)
+
+
 def staff_credit_limit() -> Decimal:
     """Credits that one member of staff may give or take by one entry without a second person."""
     return Decimal(settings.STAFF_CREDIT_LIMIT)

@@ -159,7 +159,7 @@ class Hold:
             InvalidAmount, InvalidRequest, HoldEnded: nothing was charged.
         """
         text = _text(description, field="description", limit=MAX_DESCRIPTION_LENGTH)
-        self.row = settle_hold(hold=self.id, amount=amount, description=text)
+        self.row = settle_hold(hold=self.id, amount=amount, description=text).hold
         self.is_settled = True
 
 

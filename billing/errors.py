@@ -40,6 +40,79 @@ class InsufficientCredits(BillingError):
         super().__init__(f"{required} credits are needed, {available} are available.")
 
 
+class KeyLimitReached(BillingError):
+    """The API key has spent what it may in this month; the customer may have more."""
+
+    code = "key_limit_reached"
+
+    def __init__(self, *, limit: Decimal, available: Decimal, required: Decimal) -> None:
+        self.limit, self.available, self.required = limit, available, required
+        super().__init__(
+            f"{required} credits are needed; {available} are left of the {limit} that this API key may spend a month."
+        )
+
+
+class UnknownModel(BillingError):
+    """The model has no price, so nobody is served."""
+
+    code = "unknown_model"
+
+    def __init__(self, *, model: str, known: list[str]) -> None:
+        self.model, self.known = model, known
+        super().__init__(f"There is no model {model!r} here. There are: {', '.join(known) or 'none yet'}.")
+
+
+class UnknownOperation(BillingError):
+    """The operation has no price."""
+
+    code = "unknown_operation"
+
+    def __init__(self, *, operation: str, known: list[str]) -> None:
+        self.operation, self.known = operation, known
+        super().__init__(f"There is no operation {operation!r} here. There are: {', '.join(known) or 'none yet'}.")
+
+
+class CustomerNotFound(BillingError):
+    """No customer of that name is within the caller's reach."""
+
+    code = "customer_not_found"
+
+    def __init__(self, *, customer: str) -> None:
+        self.customer = customer
+        super().__init__(f"There is no customer {customer!r}. Send a cust_… id or the external_id it was made with.")
+
+
+class ScopeMissing(BillingError):
+    """The API key was not given the right to do this."""
+
+    code = "scope_missing"
+
+    def __init__(self, *, scope: str) -> None:
+        self.scope = scope
+        super().__init__(f"This needs an API key with the scope {scope}.")
+
+
+class RequestInFlight(BillingError):
+    """The same idempotency key is being worked on right now."""
+
+    code = "request_in_flight"
+    retry_after_seconds = 1
+
+    def __init__(self, *, key: str) -> None:
+        self.key = key
+        super().__init__(f"A request with the idempotency key {key!r} is being worked on. Ask again in a second.")
+
+
+class RateLimited(BillingError):
+    """Too many requests in a minute."""
+
+    code = "rate_limited"
+
+    def __init__(self, *, retry_after_seconds: int) -> None:
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(f"Too many requests. Try again in {retry_after_seconds} seconds.")
+
+
 class CustomerFrozen(BillingError):
     """The customer may not spend until staff lift the freeze."""
 

@@ -2,10 +2,42 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from rest_framework import authentication
-from rest_framework.exceptions import PermissionDenied
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
+
+from accounts.api_keys import KeyRefused, find_key, note_use
+from accounts.models import ApiKey, User
+
+_REALM: Final = 'Bearer realm="api"'
+
+
+class KeyAuthentication(authentication.BaseAuthentication):
+    """`Authorization: Bearer ppk_…`. Only the header counts: addresses end up in logs, so keys in them are ignored."""
+
+    def authenticate(self, request: Request) -> tuple[User, ApiKey] | None:
+        """The key's user and the key, with the user's customer joined; None where no bearer was sent."""
+        scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            return None
+        now = timezone.now()
+        rows = ApiKey.objects.select_related("user__billing_customer")
+        try:
+            key = find_key(text=text.strip(), now=now, rows=rows)
+        except KeyRefused as refused:
+            raise AuthenticationFailed(str(refused), code=refused.code) from None
+        note_use(key=key, now=now)
+        if key.user is None:
+            raise TypeError("find_key gave a key without a user.")
+        return key.user, key
+
+    def authenticate_header(self, request: Request) -> str:
+        """A challenge, so that strangers get 401 and not 403."""
+        return _REALM
 
 
 class CsrfFailed(PermissionDenied):

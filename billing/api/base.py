@@ -11,8 +11,9 @@ from rest_framework.serializers import ValidationError
 from rest_framework.views import APIView
 
 from accounts.models import User
+from billing.api.callers import caller_user
 from billing.api.parsing import StrictSerializer, is_json
-from billing.api.permissions import StaffOnly
+from billing.api.permissions import KeyMay, StaffOnly
 
 
 class ApiView(APIView):
@@ -29,9 +30,14 @@ class ApiView(APIView):
 
     def caller(self) -> User:
         """The user behind the request; the permissions of the view have let nobody else come this far."""
-        if not isinstance(self.request.user, User):
-            raise TypeError("The permissions of this view let somebody in who is not a user.")
-        return self.request.user
+        return caller_user(self.request)
+
+
+class CallerView(ApiView):
+    """An endpoint for users and their API keys. `scopes` says which scope a key needs for each method."""
+
+    permission_classes = [KeyMay]
+    scopes: ClassVar[dict[str, str]]
 
 
 class StaffView(ApiView):

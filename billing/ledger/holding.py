@@ -26,10 +26,31 @@ class HoldRequest:
     lifetime: timedelta
     placed_by: str = "system"
     description: str = ""
+    worst_case: Decimal | None = None
 
 
-def place(*, request: HoldRequest) -> CreditHold:
+@dataclass(frozen=True, kw_only=True)
+class PlacedHold:
+    """A hold's row; a replay gives the one that the key named first, in whatever state it is."""
+
+    hold: CreditHold
+    is_replay: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndedHold:
+    """A hold's row after it was to end, and what that did: nothing, where it had ended so before."""
+
+    hold: CreditHold
+    entry_id: int | None
+    is_replay: bool
+
+
+def place(*, request: HoldRequest) -> PlacedHold:
     """Set credits aside. The same key with the same request gives the first hold, in whatever state it is.
+
+    With a `worst_case`, a customer who can spend no more than that is held for all of it: the last call that credits
+    are left for is the one that could run far beyond them.
 
     Raises:
         InsufficientCredits, CustomerFrozen: the customer may not spend so much.
@@ -38,20 +59,24 @@ def place(*, request: HoldRequest) -> CreditHold:
     accounts, lapsing = lock_accounts(customer_ids=[request.customer_id])
     account = accounts[request.customer_id]
     now = timezone.now()
-    digest = hash_request(request.customer_id, "hold", request.amount, request.placed_by)
+    worst_case = () if request.worst_case is None else (request.worst_case,)
+    digest = hash_request(request.customer_id, "hold", request.amount, request.placed_by, *worst_case)
     known = CreditHold.objects.filter(customer_id=request.customer_id, idempotency_key=request.key).first()
     if known is not None:
         if known.request_hash != digest:
             raise IdempotencyConflict(key=request.key)
-        return known
+        return PlacedHold(hold=known, is_replay=True)
     load_accounts(accounts=accounts, keys=[], lapsing=lapsing, now=now)
     expire_lapsed(account=account, now=now)
-    plan_hold(account=account, amount=request.amount)
+    amount = request.amount
+    if request.worst_case is not None and account.spendable <= request.worst_case:
+        amount = max(amount, request.worst_case)
+    plan_hold(account=account, amount=amount)
     check_books(account)
     write_plan(accounts=[account], now=now)
-    return CreditHold.objects.create(
+    hold = CreditHold.objects.create(
         customer_id=request.customer_id,
-        amount=request.amount,
+        amount=amount,
         placed_at=now,
         expires_at=now + request.lifetime,
         placed_by=request.placed_by,
@@ -59,11 +84,12 @@ def place(*, request: HoldRequest) -> CreditHold:
         request_hash=digest,
         description=request.description,
     )
+    return PlacedHold(hold=hold, is_replay=False)
 
 
 def settle(
     *, public_id: str, amount: Decimal, late_window: timedelta, placed_by: str | None = None, description: str = ""
-) -> CreditHold:
+) -> EndedHold:
     """Charge the true cost of a hold's work, once, and end the hold; the same cost again changes nothing.
 
     Raises:
@@ -71,8 +97,8 @@ def settle(
         HoldEnded: it was released, settled with another cost, or expired longer ago than `late_window`.
     """
 
-    def plan(account: Account, hold: Hold, now: datetime) -> None:
-        plan_settlement(
+    def plan(account: Account, hold: Hold, now: datetime) -> int | None:
+        return plan_settlement(
             account=account,
             hold=hold,
             amount=amount,
@@ -84,7 +110,7 @@ def settle(
     return _end(public_id=public_id, placed_by=placed_by, plan=plan)
 
 
-def release(*, public_id: str, placed_by: str | None = None) -> CreditHold:
+def release(*, public_id: str, placed_by: str | None = None) -> EndedHold:
     """Give back what a hold set aside; releasing what was released or has expired changes nothing.
 
     Raises:
@@ -92,26 +118,28 @@ def release(*, public_id: str, placed_by: str | None = None) -> CreditHold:
         HoldEnded: it was settled.
     """
 
-    def plan(account: Account, hold: Hold, now: datetime) -> None:
+    def plan(account: Account, hold: Hold, now: datetime) -> int | None:
         if hold.state is HoldState.SETTLED:
             raise HoldEnded(hold=hold.public_id, state=hold.state, ended_at=hold.ended_at)
         if hold.state is HoldState.OPEN:
             end_hold(account=account, hold=hold, state=HoldState.RELEASED, now=now)
+        return None
 
     return _end(public_id=public_id, placed_by=placed_by, plan=plan)
 
 
-def expire(*, public_id: str) -> CreditHold:
+def expire(*, public_id: str) -> EndedHold:
     """End a hold whose time is over; one that has ended or still has time stays as it is."""
 
-    def plan(account: Account, hold: Hold, now: datetime) -> None:
+    def plan(account: Account, hold: Hold, now: datetime) -> int | None:
         if hold.state is HoldState.OPEN and hold.expires_at <= now:
             end_hold(account=account, hold=hold, state=HoldState.EXPIRED, now=now)
+        return None
 
     return _end(public_id=public_id, placed_by=None, plan=plan)
 
 
-def _end(*, public_id: str, placed_by: str | None, plan: Callable[[Account, Hold, datetime], None]) -> CreditHold:
+def _end(*, public_id: str, placed_by: str | None, plan: Callable[[Account, Hold, datetime], int | None]) -> EndedHold:
     found = CreditHold.objects.filter(public_id=public_id).values("pk", "customer_id", "placed_by").first()
     if found is None or (placed_by is not None and found["placed_by"] != placed_by):
         raise HoldNotFound(hold=public_id)  # to others it does not exist
@@ -126,10 +154,12 @@ def _end(*, public_id: str, placed_by: str | None, plan: Callable[[Account, Hold
     hold = next((hold for hold in account.open_holds if hold.ref == row.pk), None) or hold_shape(row)
     if lapsing:
         expire_lapsed(account=account, now=now)
-    plan(account, hold, now)
+    ref = plan(account, hold, now)
     check_books(account)
     if account.entries or account.ended_holds:
-        write_plan(accounts=[account], now=now)
+        entry_ids = write_plan(accounts=[account], now=now)
+        ref = entry_ids[customer_id, -ref] if ref is not None and ref < 0 else ref
+    if account.ended_holds:
         row.state, row.settled_amount = hold.state.value, hold.settled_amount
         row.is_late, row.ended_at = hold.is_late, hold.ended_at
-    return row
+    return EndedHold(hold=row, entry_id=ref, is_replay=not account.ended_holds)

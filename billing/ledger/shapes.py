@@ -209,6 +209,11 @@ class Account:
     allocations: list[NewAllocation] = field(default_factory=list)
     ended_holds: list[Hold] = field(default_factory=list)
 
+    @property
+    def spendable(self) -> Decimal:
+        """What usage may still take, with the overdraft; below zero where the customer owes."""
+        return self.posted - self.held + self.overdraft_limit
+
     def next_expiry_at(self) -> datetime | None:
         """When the next grant lapses; in the past while open holds keep a lapsed one."""
         return min((g.expires_at for g in self.grants if g.expires_at and g.remaining), default=None)

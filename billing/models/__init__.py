@@ -1,6 +1,7 @@
 """One noun per file; import them from here."""
 
 from billing.models.adjustment import Adjustment, AdjustmentDay, AdjustmentState
+from billing.models.api_key_spending import ApiKeySpending
 from billing.models.approval import Approval, Decision, ReasonCode
 from billing.models.audit_entry import AuditEntry
 from billing.models.balance import CreditBalance
@@ -9,11 +10,13 @@ from billing.models.dispute import DisputeMovement, FraudWarning, PaymentDispute
 from billing.models.flag import CustomerFlag
 from billing.models.grant import CreditGrant, GrantAllocation, UncoveredPart
 from billing.models.hold import CreditHold
+from billing.models.idempotent_answer import IdempotentAnswer
 from billing.models.ledger_entry import LedgerEntry
 from billing.models.money_movement import MoneyMovement
 from billing.models.note import CustomerNote
 from billing.models.pack import CreditPack
 from billing.models.payment import Payment, PaymentKind, PaymentState
+from billing.models.pricing_config import OperationPrice, PricingConfig
 from billing.models.reconciliation import (
     FindingState,
     ReconciliationFinding,
@@ -32,6 +35,7 @@ __all__ = [
     "Adjustment",
     "AdjustmentDay",
     "AdjustmentState",
+    "ApiKeySpending",
     "Approval",
     "AuditEntry",
     "BillingCustomer",
@@ -47,13 +51,16 @@ __all__ = [
     "FindingState",
     "FraudWarning",
     "GrantAllocation",
+    "IdempotentAnswer",
     "LedgerEntry",
     "MoneyMovement",
+    "OperationPrice",
     "Payment",
     "PaymentDispute",
     "PaymentKind",
     "PaymentRefund",
     "PaymentState",
+    "PricingConfig",
     "ReasonCode",
     "ReconciliationFinding",
     "ReconciliationRun",

@@ -18,6 +18,10 @@ class BillingCustomer(models.Model):
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="billing_customer"
     )
+    external_id = models.CharField(
+        max_length=255, null=True, blank=True, unique=True, help_text="What the product that bills through us calls it."
+    )
+    email = models.EmailField(blank=True, help_text="Of a customer without a user here.")
     stripe_customer_id = models.CharField(max_length=255, null=True, blank=True, unique=True)
     former_stripe_customer_ids = ArrayField(
         models.CharField(max_length=255), default=list, blank=True, help_text="Deleted at Stripe, newest last."
@@ -36,4 +40,4 @@ class BillingCustomer(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.user.email if self.user else self.public_id
+        return self.user.email if self.user else self.external_id or self.public_id

@@ -48,6 +48,9 @@ class CreditHold(models.Model):
         ]
         indexes = [
             models.Index(fields=["customer"], name="billing_hold_open", condition=Q(state="open")),
+            models.Index(
+                fields=["placed_by"], name="billing_hold_by_key", condition=Q(state="open") & ~Q(placed_by="system")
+            ),
             models.Index(fields=["expires_at"], name="billing_hold_stale", condition=Q(state="open")),
         ]
 

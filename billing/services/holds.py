@@ -10,9 +10,10 @@ from billing import conf
 from billing.errors import InvalidAmount
 from billing.kinds import HoldState
 from billing.ledger import holding
-from billing.ledger.holding import HoldRequest
+from billing.ledger.holding import EndedHold, HoldRequest
 from billing.models import CreditHold
-from billing.money import parse_credits, parse_positive_credits
+from billing.money import ZERO, parse_credits, parse_positive_credits
+from billing.services.key_limits import check_key_limit, count_key_spending
 
 log = structlog.get_logger(__name__)
 
@@ -25,11 +26,14 @@ def place_hold(
     description: str = "",
     lifetime: timedelta | None = None,
     placed_by: str = "system",
+    worst_case: Decimal | None = None,
 ) -> CreditHold:
     """Set `amount` credits aside for work in progress. The same key gives the first hold.
 
+    A customer who can spend no more than `worst_case` is held for all of it.
+
     Raises:
-        InvalidAmount, InsufficientCredits, CustomerFrozen, IdempotencyConflict: the hold is refused.
+        InvalidAmount, InsufficientCredits, KeyLimitReached, CustomerFrozen, IdempotencyConflict: the hold is refused.
     """
     request = HoldRequest(
         customer_id=customer_id,
@@ -38,17 +42,22 @@ def place_hold(
         lifetime=lifetime or conf.hold_timeout(),
         placed_by=placed_by,
         description=description,
+        worst_case=worst_case,
     )
     with transaction.atomic():
-        return holding.place(request=request)
+        placed = holding.place(request=request)
+        if not placed.is_replay:
+            hold = placed.hold
+            check_key_limit(placed_by=placed_by, charged=ZERO, held=hold.amount, now=hold.placed_at)
+    return placed.hold
 
 
 def settle_hold(
     *, hold: str, amount: Decimal | int | str, placed_by: str | None = None, description: str = ""
-) -> CreditHold:
+) -> EndedHold:
     """Charge the true cost of the work (zero or more, also above what was held) and end the hold.
 
-    `hold` is its public id. The same cost again changes nothing.
+    `hold` is its public id. The same cost again changes nothing. Gives the hold and the id of its entry, if any.
 
     Raises:
         InvalidAmount, HoldNotFound, HoldEnded: the settlement is refused.
@@ -57,13 +66,17 @@ def settle_hold(
     if cost < 0:
         raise InvalidAmount(field="amount", fault=f"{cost.normalize():f} is below zero")
     with transaction.atomic():
-        return holding.settle(
+        ended = holding.settle(
             public_id=hold,
             amount=cost,
             late_window=conf.late_settle_window(),
             placed_by=placed_by,
             description=description,
         )
+        if cost and not ended.is_replay:
+            row = ended.hold
+            count_key_spending(placed_by=row.placed_by, amount=cost, now=row.ended_at or row.placed_at)
+    return ended
 
 
 def release_hold(*, hold: str, placed_by: str | None = None) -> CreditHold:
@@ -73,7 +86,7 @@ def release_hold(*, hold: str, placed_by: str | None = None) -> CreditHold:
         HoldNotFound, HoldEnded: the release is refused.
     """
     with transaction.atomic():
-        return holding.release(public_id=hold, placed_by=placed_by)
+        return holding.release(public_id=hold, placed_by=placed_by).hold
 
 
 def expire_stale_holds(*, now: datetime, limit: int = 1000, dry_run: bool = False) -> int:

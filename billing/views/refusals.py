@@ -12,7 +12,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from billing import conf
-from billing.errors import BillingError, CheckoutRateLimited, InsufficientCredits, StripeRefused, StripeUnavailable
+from billing.errors import (
+    BillingError,
+    CheckoutRateLimited,
+    InsufficientCredits,
+    KeyLimitReached,
+    StripeRefused,
+    StripeUnavailable,
+)
 from billing.money import format_credits
 from billing.selectors.balances import read_balance
 from billing.templatetags.billing_words import debt_sentences
@@ -24,13 +31,19 @@ STATUSES = {
     "invalid_request": 400,
     "webhook_refused": 400,
     "idempotency_key_required": 400,
+    "unknown_model": 400,
+    "unknown_operation": 400,
     "insufficient_credits": 402,
+    "key_limit_reached": 402,
     "customer_frozen": 403,
+    "scope_missing": 403,
     "not_permitted": 403,
     "own_account": 403,
     "second_person_needed": 403,
+    "customer_not_found": 404,
     "hold_not_found": 404,
     "stripe_object_missing": 404,
+    "request_in_flight": 409,
     "hold_ended": 409,
     "approval_ended": 409,
     "nothing_to_write_off": 409,
@@ -38,6 +51,7 @@ STATUSES = {
     "pack_unavailable": 410,
     "idempotency_conflict": 422,
     "batch_refused": 422,
+    "rate_limited": 429,
     "checkout_rate_limited": 429,
     "stripe_refused": 502,
     "stripe_unavailable": 503,
@@ -104,7 +118,7 @@ def problem(refusal: BillingError) -> dict[str, Any]:
     }
     for name, value in vars(refusal).items():
         members[name] = str(value) if isinstance(value, Decimal) else value
-    if isinstance(refusal, InsufficientCredits):
+    if isinstance(refusal, InsufficientCredits | KeyLimitReached):
         members["top_up_url"] = conf.site_url() + reverse("billing:buy")
     return members
 

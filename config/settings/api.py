@@ -3,7 +3,10 @@
 from typing import Any
 
 REST_FRAMEWORK: dict[str, Any] = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["billing.api.authentication.SessionAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "billing.api.authentication.KeyAuthentication",
+        "billing.api.authentication.SessionAuthentication",
+    ],
     "DEFAULT_PERMISSION_CLASSES": ["billing.api.permissions.StaffOnly"],  # an endpoint for others says so itself
     "DEFAULT_PARSER_CLASSES": ["billing.api.parsing.BoundedJsonParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],

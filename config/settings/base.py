@@ -48,6 +48,7 @@ INSTALLED_APPS = [
     "simple_history",
     "accounts",
     "billing",
+    "usage",
 ]
 
 MIDDLEWARE = [
@@ -149,7 +150,15 @@ WEBHOOK_BODY_RETENTION_DAYS = env.integer("WEBHOOK_BODY_RETENTION_DAYS", default
 METRICS_TOKEN = env.text("METRICS_TOKEN")
 LLM_BASE_URL = env.text("LLM_BASE_URL")
 LLM_API_KEY = env.text("LLM_API_KEY")
+DEFAULT_PRICE_MODEL = env.text("DEFAULT_PRICE_MODEL")
+SUMMARY_MODEL = env.text("SUMMARY_MODEL", "gpt-5-mini")
+SUMMARY_REPOSITORIES = env.words("SUMMARY_REPOSITORIES")
+API_REQUESTS_PER_MINUTE = env.integer("API_REQUESTS_PER_MINUTE", default=600)
+API_OPEN_STREAMS = env.integer("API_OPEN_STREAMS", default=50)
 
+TOKENIZER = ""  # "module.function" of (text, model) that counts tokens; without one four characters are a token
+LATE_USAGE_DAYS = 30
+API_KEY_PREFIX = "ppk_test"  # production's is ppk_live: neither takes the other's keys
 CUSTOM_AMOUNT_MIN_MINOR = 500  # US cents: what a buyer may choose to pay, at list price
 CUSTOM_AMOUNT_MAX_MINOR = 50_000
 HOLD_TIMEOUT_MINUTES = 15

@@ -7,6 +7,7 @@ from config.storage import guarded_by_timeouts, redis_cache
 
 IS_PRODUCTION = True
 STAFF_NEEDS_SECOND_FACTOR = True
+API_KEY_PREFIX = "ppk_live"
 SECRET_KEY = SECRET_KEY or "django-insecure-because-SECRET_KEY-is-missing"
 DATABASES = {"default": guarded_by_timeouts(env.database("DATABASE_URL"))}
 CACHES = {"default": redis_cache(REDIS_URL)}

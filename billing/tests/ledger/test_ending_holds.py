@@ -34,7 +34,7 @@ LATE_WINDOW = timedelta(hours=24)
 def test_settling_charges_the_true_cost_whatever_was_held(rich: BillingCustomer, cost: str | int) -> None:
     hold = hold_for(rich, 30)
 
-    settled = settle_hold(hold=hold.public_id, amount=cost, description="Summary")
+    settled = settle_hold(hold=hold.public_id, amount=cost, description="Summary").hold
 
     assert (settled.state, settled.settled_amount, settled.is_late) == ("settled", Decimal(cost), False)
     entry = LedgerEntry.objects.get(hold=hold)
@@ -56,8 +56,8 @@ def test_settling_may_go_below_zero_because_the_work_is_done(rich: BillingCustom
 def test_settling_for_nothing_ends_the_hold_without_an_entry(rich: BillingCustomer) -> None:
     hold = hold_for(rich, 30)
 
-    settled = settle_hold(hold=hold.public_id, amount=0)
-    again = settle_hold(hold=hold.public_id, amount=0)
+    settled = settle_hold(hold=hold.public_id, amount=0).hold
+    again = settle_hold(hold=hold.public_id, amount=0).hold
 
     assert (settled.state, again.state, settled.settled_amount) == ("settled", "settled", 0)
     assert kinds_of(rich) == ["promotion"]
@@ -68,7 +68,7 @@ def test_the_same_settlement_again_charges_nothing(rich: BillingCustomer) -> Non
     hold = hold_for(rich, 30)
     settle_hold(hold=hold.public_id, amount=20)
 
-    again = settle_hold(hold=hold.public_id, amount="20.0")
+    again = settle_hold(hold=hold.public_id, amount="20.0").hold
 
     assert again.state == "settled"
     assert balance_of(rich).posted == 80
@@ -162,7 +162,7 @@ def test_an_expired_hold_may_be_settled_for_a_day_and_no_longer(
             settle_hold(hold=hold.public_id, amount=20)
         assert balance_of(rich).posted == 100
         return
-    settled = settle_hold(hold=hold.public_id, amount=20)
+    settled = settle_hold(hold=hold.public_id, amount=20).hold
 
     assert settled.is_late
     assert LedgerEntry.objects.get(hold=hold).is_late
@@ -186,7 +186,7 @@ def test_a_hold_past_its_time_that_nobody_swept_can_still_be_settled(rich: Billi
     hold = hold_for(rich, 30)
     clock.move(minutes=20)
 
-    settled = settle_hold(hold=hold.public_id, amount=20)
+    settled = settle_hold(hold=hold.public_id, amount=20).hold
     expire_stale_holds(now=clock.now)
 
     assert (settled.state, balance_of(rich).posted, balance_of(rich).held) == ("settled", 80, 0)
