@@ -7,5 +7,6 @@ from billing.api.base import NoSuchAddress
 app_name = "api"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("billing.api.urls")),
+    path("", include("usage.api.urls")),
     re_path(r"^.*$", NoSuchAddress.as_view(), name="no_such_address"),
 ]

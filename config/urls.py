@@ -7,6 +7,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("config.api")),
+    path("v1/", include("usage.openai.urls")),
+    path("", include("usage.urls")),
     path("", include("billing.urls")),
 ]
 
