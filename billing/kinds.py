@@ -74,6 +74,7 @@ RESERVED_KEY_PREFIXES = (
     "grant:",
     "expiry:",
     "hold:",
+    "usage:",
     "free:",
     "bonus:",
     "staff:",

@@ -8,7 +8,7 @@ from decimal import Decimal
 from django.utils import timezone
 
 from billing.errors import HoldEnded, HoldNotFound, IdempotencyConflict
-from billing.kinds import HoldState
+from billing.kinds import CALLER_KEY_PREFIX, HoldState
 from billing.ledger.locking import hold_shape, load_accounts, load_open_holds, lock_accounts
 from billing.ledger.planning import check_books, end_hold, expire_lapsed, plan_hold, plan_settlement
 from billing.ledger.shapes import Account, Hold, hash_request
@@ -93,7 +93,7 @@ def settle(
     """Charge the true cost of a hold's work, once, and end the hold; the same cost again changes nothing.
 
     Raises:
-        HoldNotFound: no such hold, or `placed_by` did not place it.
+        HoldNotFound: no such hold, or `placed_by` did not place it by itself.
         HoldEnded: it was released, settled with another cost, or expired longer ago than `late_window`.
     """
 
@@ -114,7 +114,7 @@ def release(*, public_id: str, placed_by: str | None = None) -> EndedHold:
     """Give back what a hold set aside; releasing what was released or has expired changes nothing.
 
     Raises:
-        HoldNotFound: no such hold, or `placed_by` did not place it.
+        HoldNotFound: no such hold, or `placed_by` did not place it by itself.
         HoldEnded: it was settled.
     """
 
@@ -140,8 +140,15 @@ def expire(*, public_id: str) -> EndedHold:
 
 
 def _end(*, public_id: str, placed_by: str | None, plan: Callable[[Account, Hold, datetime], int | None]) -> EndedHold:
-    found = CreditHold.objects.filter(public_id=public_id).values("pk", "customer_id", "placed_by").first()
-    if found is None or (placed_by is not None and found["placed_by"] != placed_by):
+    """End a hold as `plan` says. Callers (`placed_by`) reach only what they asked for themselves.
+
+    What a metered call set aside for a caller is not among it: nobody makes a running call free.
+    """
+    rows = CreditHold.objects.filter(public_id=public_id)
+    if placed_by is not None:
+        rows = rows.filter(placed_by=placed_by, idempotency_key__startswith=CALLER_KEY_PREFIX)
+    found = rows.values("pk", "customer_id").first()
+    if found is None:
         raise HoldNotFound(hold=public_id)  # to others it does not exist
     customer_id: int = found["customer_id"]
     accounts, lapsing = lock_accounts(customer_ids=[customer_id])

@@ -223,10 +223,12 @@ def _check_sense(*, account: Account, posting: Posting) -> None:
 def _check_may_leave(*, account: Account, posting: Posting) -> None:
     """Rule 7: usage needs available credits and no freeze, staff's debits need credits unless they may leave debt.
 
-    An overdraft is for usage alone.
+    An overdraft is for usage alone. Usage that only writes down what was done already is like a settlement: refusing
+    it would undo no work.
     """
     if posting.kind in SPENDING:
-        _check_may_spend(account=account, amount=-posting.amount)
+        if not posting.is_work_done:
+            _check_may_spend(account=account, amount=-posting.amount)
     elif posting.kind not in UNDONE_BY_MONEY and not posting.may_leave_debt:
         _check_covers(account=account, amount=-posting.amount, limit=ZERO)
 

@@ -21,6 +21,9 @@ class Posting:
     kind's own place is not meant, `priority`. For credits that come back: `payment_id` or `corrects_id` say whose
     allocations are undone, and a grant that they return to does not lapse before `return_until` (by default 30 days
     after a correction; the time that the money was away is the caller's to add).
+
+    Staff's debits may be approved to leave a debt (`may_leave_debt`). Usage may only where it writes down work that was
+    done elsewhere already (`is_work_done`); then a freeze does not stop it either, as with the settling of a hold.
     """
 
     customer_id: int
@@ -39,6 +42,7 @@ class Posting:
     priority: int | None = None
     return_until: datetime | None = None
     may_leave_debt: bool = False
+    is_work_done: bool = False
 
     def request_hash(self) -> str:
         """What makes a second request with this key the same one: everything but text and time."""
@@ -114,6 +118,7 @@ class PastEntry:
     kind: EntryKind
     amount: Decimal
     payment_id: int | None
+    corrects_id: int | None = None
     drawn: list[tuple[int, Decimal]] = field(default_factory=list)
     returned: Decimal = ZERO
 
@@ -225,7 +230,7 @@ class Account:
         self.entries.append(entry)
         self.known_keys[entry.key] = KnownEntry(ref, entry.request_hash)
         if entry.amount < 0:
-            self.past_entries[ref] = PastEntry(ref, entry.kind, entry.amount, entry.payment_id)
+            self.past_entries[ref] = PastEntry(ref, entry.kind, entry.amount, entry.payment_id, entry.corrects_id)
         return ref
 
     def new_entry(self, sequence: int) -> NewEntry:

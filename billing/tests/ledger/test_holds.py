@@ -141,6 +141,18 @@ def test_only_who_placed_a_hold_can_end_it(rich: BillingCustomer) -> None:
     assert balance_of(rich).posted == 99
 
 
+def test_what_a_metered_call_holds_for_a_caller_is_not_the_caller_s_to_end(rich: BillingCustomer) -> None:
+    hold = hold_for(rich, 30, key="usage:1:chat", placed_by="key_1")
+
+    with pytest.raises(HoldNotFound):
+        settle_hold(hold=hold.public_id, amount=0, placed_by="key_1")
+    with pytest.raises(HoldNotFound):
+        release_hold(hold=hold.public_id, placed_by="key_1")
+    settle_hold(hold=hold.public_id, amount=5)
+
+    assert balance_of(rich).posted == 95
+
+
 def test_the_system_can_end_every_hold(rich: BillingCustomer) -> None:
     hold = hold_for(rich, 30, placed_by="key_1")
 

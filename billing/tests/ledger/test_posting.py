@@ -119,6 +119,32 @@ def test_leave_to_make_debts_does_not_help_usage(customer: BillingCustomer) -> N
         use(customer, 1, may_leave_debt=True)
 
 
+def test_usage_that_was_done_already_is_written_down_below_zero(customer: BillingCustomer) -> None:
+    give(customer, 10)
+
+    entry = use(customer, 25, is_work_done=True)
+
+    assert uncovered_of(entry) == 15
+    assert balance_of(customer).posted == -15
+    assert_books_are_right(customer)
+    with pytest.raises(InsufficientCredits):
+        use(customer, 1)
+
+
+def test_a_freeze_does_not_stop_the_record_of_work_that_was_done(customer: BillingCustomer) -> None:
+    freeze_customer(customer_id=customer.pk, reason="Dispute")
+
+    use(customer, 3, is_work_done=True)
+
+    assert balance_of(customer).posted == -3
+    assert_books_are_right(customer)
+
+
+def test_staff_get_no_debt_by_calling_a_debit_work(customer: BillingCustomer) -> None:
+    with pytest.raises(InsufficientCredits):
+        post_one(customer, EntryKind.ADJUSTMENT, -1, description="Mistake", is_work_done=True)
+
+
 def test_a_frozen_customer_may_not_spend_and_everything_else_goes_on(customer: BillingCustomer) -> None:
     payment = buy(customer, 100)
     freeze_customer(customer_id=customer.pk, reason="Dispute")
