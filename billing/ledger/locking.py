@@ -137,7 +137,7 @@ def load_history(*, accounts: LockedAccounts, postings: Sequence[Posting], now: 
     if not returning:
         return
     customer_ids = {posting.customer_id for posting in returning}
-    corrected = [posting.corrects_id for posting in returning if posting.corrects_id]
+    corrected = [ref for posting in returning for ref in (posting.corrects_id, *posting.on_top_ids) if ref]
     claw_backs = LedgerEntry.objects.filter(customer_id__in=customer_ids, kind__in=list(UNDONE_BY_MONEY))
     chosen = claw_backs | LedgerEntry.objects.filter(customer_id__in=customer_ids, pk__in=corrected)
     past_entries = {

@@ -24,8 +24,9 @@ def undone_entries(*, account: Account, posting: Posting) -> list[PastEntry]:
             if past.kind in _OF_MONEY and past.payment_id == posting.payment_id and posting.payment_id is not None
         ]
         return taken[::-1]
-    past_entry = account.past_entries.get(posting.corrects_id or 0)
-    return [past_entry] if past_entry else []
+    # What a correction charged on top of a usage is a part of what it cost, and the newest part.
+    refs = (*sorted(posting.on_top_ids, reverse=True), posting.corrects_id)
+    return [account.past_entries[ref] for ref in refs if ref and ref in account.past_entries]
 
 
 def give_back(*, account: Account, posting: Posting, cause_ref: int, now: datetime) -> None:

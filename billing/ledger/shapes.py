@@ -19,8 +19,9 @@ class Posting:
 
     For credits that come in as a grant: what was paid for it (`cost_minor`, `currency`), `expires_at` and, where the
     kind's own place is not meant, `priority`. For credits that come back: `payment_id` or `corrects_id` say whose
-    allocations are undone, and a grant that they return to does not lapse before `return_until` (by default 30 days
-    after a correction; the time that the money was away is the caller's to add).
+    allocations are undone (`on_top_ids`: what earlier corrections charged on top of the same), and a grant that they
+    return to does not lapse before `return_until` (by default 30 days after a correction; the time that the money was
+    away is the caller's to add).
 
     Staff's debits may be approved to leave a debt (`may_leave_debt`). Usage may only where it writes down work that was
     done elsewhere already (`is_work_done`); then a freeze does not stop it either, as with the settling of a hold.
@@ -34,6 +35,7 @@ class Posting:
     occurred_at: datetime | None = None
     payment_id: int | None = None
     corrects_id: int | None = None
+    on_top_ids: tuple[int, ...] = ()
     source_type: str = ""
     source_id: str = ""
     cost_minor: int = 0
@@ -118,7 +120,6 @@ class PastEntry:
     kind: EntryKind
     amount: Decimal
     payment_id: int | None
-    corrects_id: int | None = None
     drawn: list[tuple[int, Decimal]] = field(default_factory=list)
     returned: Decimal = ZERO
 
@@ -230,7 +231,7 @@ class Account:
         self.entries.append(entry)
         self.known_keys[entry.key] = KnownEntry(ref, entry.request_hash)
         if entry.amount < 0:
-            self.past_entries[ref] = PastEntry(ref, entry.kind, entry.amount, entry.payment_id, entry.corrects_id)
+            self.past_entries[ref] = PastEntry(ref, entry.kind, entry.amount, entry.payment_id)
         return ref
 
     def new_entry(self, sequence: int) -> NewEntry:

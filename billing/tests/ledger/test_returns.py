@@ -256,3 +256,35 @@ def test_expired_credits_can_be_given_back_by_a_correction(customer: BillingCust
 
     assert grant_of(given).remaining == 10
     assert_books_are_right(customer)
+
+
+def test_what_a_correction_charged_on_top_comes_back_before_the_usage_itself(customer: BillingCustomer) -> None:
+    buy(customer, 10)
+    used = use(customer, 6)
+    on_top = post_one(
+        customer, EntryKind.USAGE_CORRECTION, -7, corrects_id=used.pk, description="More", may_leave_debt=True
+    )
+    assert uncovered_of(on_top) == 3
+
+    post_one(
+        customer,
+        EntryKind.USAGE_CORRECTION,
+        9,
+        corrects_id=used.pk,
+        on_top_ids=(on_top.pk,),
+        description="Less after all",
+    )
+
+    undone = GrantAllocation.objects.filter(kind=RETURN).values_list("entry_id", "amount")
+    assert sorted(undone) == sorted([(on_top.pk, -3), (on_top.pk, -4), (used.pk, -2)])
+    assert balance_of(customer).posted == 6
+    assert_books_are_right(customer)
+
+
+def test_no_more_comes_back_than_usage_and_corrections_took(customer: BillingCustomer) -> None:
+    buy(customer, 10)
+    used = use(customer, 4)
+    on_top = post_one(customer, EntryKind.USAGE_CORRECTION, -3, corrects_id=used.pk, description="More")
+
+    with pytest.raises(RuntimeError, match="7"):
+        post_one(customer, EntryKind.USAGE_CORRECTION, 8, corrects_id=used.pk, on_top_ids=(on_top.pk,))
