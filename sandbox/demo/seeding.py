@@ -22,6 +22,7 @@ from sandbox.demo.accounts import DEMO_ACCOUNTS, OWNER
 from sandbox.demo.history import seed_past, seed_running_work
 from sandbox.demo.packs import BOUGHT_BY_OWNER, ensure_packs
 from sandbox.demo.people import ensure_account
+from sandbox.demo.prices import ensure_prices
 from sandbox.demo.purchase import Till, buy, stand_in_of_our_own
 from sandbox.demo.staff_work import seed_reconciliation, seed_refund_requests, seed_staff_work
 from sandbox.demo.stories import seed_stories
@@ -35,6 +36,7 @@ class Seeded:
 
     accounts: list[str] = field(default_factory=list)
     packs: list[str] = field(default_factory=list)
+    prices: list[str] = field(default_factory=list)
     entries: int = 0
     catalog_changes: int = 0
     has_bought: bool = False
@@ -43,7 +45,7 @@ class Seeded:
 
 
 def seed_everything(*, now: datetime | None = None, stand_in: SandboxServer | None = None) -> Seeded:
-    """Accounts, packs, the catalog at Stripe, and histories. Safe to run again: nothing is made twice.
+    """Accounts, packs, prices, the catalog at Stripe, and histories. Safe to run again: nothing is made twice.
 
     A `stand_in` given by the caller is used instead of one of our own.
     """
@@ -52,6 +54,7 @@ def seed_everything(*, now: datetime | None = None, stand_in: SandboxServer | No
     users: dict[str, User] = {account.email: ensure_account(account) for account in DEMO_ACCOUNTS}
     seeded.accounts = sorted(users)
     seeded.packs = [pack.slug for pack in ensure_packs()]
+    seeded.prices = ensure_prices(now=now)
     owner = users[OWNER.email]
     customer = ensure_customer(user=owner)
     seed_past(user=owner, customer=customer, now=now)

@@ -42,6 +42,7 @@ class Command(BaseCommand):
         """A few lines."""
         names = ", ".join(account.email for account in DEMO_ACCOUNTS)
         self.stdout.write(f"Demo: {names}; packs {', '.join(seeded.packs)}; {seeded.entries} entries of the owner.")
+        self.stdout.write(f"Priced: {', '.join(seeded.prices)}.")
         if seeded.stories:
             self.stdout.write(f"{seeded.stories} customers more, with refunds, disputes and findings for staff.")
         for note in seeded.notes:
