@@ -35,6 +35,7 @@ OWN = {
     "ledger-filtered": "/billing/ledger/?kind=usage",
     "ledger-refused": "/billing/ledger/?since=x",
     "cancelled": "/billing/checkout/cancelled/",
+    "api-keys": "/accounts/api-keys/",
     "account-email": "/accounts/email/",
     "account-mfa": "/accounts/2fa/",
     "account-sessions": "/accounts/sessions/",

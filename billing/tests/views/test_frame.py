@@ -29,6 +29,7 @@ OWN_PAGES = [
     "/billing/payments/",
     "/billing/ledger/",
     "/billing/checkout/cancelled/",
+    "/accounts/api-keys/",
     "/accounts/email/",
     "/accounts/password/change/",
     "/accounts/2fa/",
