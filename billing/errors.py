@@ -231,6 +231,16 @@ class RefundNotPossible(BillingError):
         super().__init__(f"{payment} cannot be refunded so: {fault}.")
 
 
+class CorrectionNotPossible(BillingError):
+    """Charges of a period cannot be corrected so, or not now."""
+
+    code = "correction_not_possible"
+
+    def __init__(self, *, fault: str) -> None:
+        self.fault = fault
+        super().__init__(f"This correction is not possible: {fault}.")
+
+
 class PackUnavailable(BillingError):
     """The pack cannot be bought (any more)."""
 
