@@ -44,6 +44,25 @@ class ForgivingRedisCache(RedisCache):
     def incr(self, *args: Any, **kwargs: Any) -> int:
         return int(self._either(super().incr, self._own_memory.incr, *args, **kwargs))
 
+    def count_each(self, keys: list[str], *, timeout_seconds: int) -> list[int]:
+        """Count one more under each key, in one round trip; gives the counts. They live on for `timeout_seconds`."""
+        counts = self._either(self._count_in_redis, self._count_in_own_memory, keys, timeout_seconds)
+        return [int(count) for count in counts]
+
+    def _count_in_redis(self, keys: list[str], timeout_seconds: int) -> list[int]:
+        steps = self._cache.get_client(None, write=True).pipeline(transaction=False)
+        for key in keys:
+            steps.incr(self.make_key(key))
+        for key in keys:
+            steps.expire(self.make_key(key), timeout_seconds)
+        counts: list[int] = steps.execute()[: len(keys)]
+        return counts
+
+    def _count_in_own_memory(self, keys: list[str], timeout_seconds: int) -> list[int]:
+        for key in keys:
+            self._own_memory.add(key, 0, timeout=timeout_seconds)
+        return [self._own_memory.incr(key) for key in keys]
+
     def has_key(self, *args: Any, **kwargs: Any) -> bool:
         return bool(self._either(super().has_key, self._own_memory.has_key, *args, **kwargs))
 

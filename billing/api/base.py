@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from rest_framework.exceptions import NotFound, UnsupportedMediaType
-from rest_framework.permissions import AllowAny
+from rest_framework.exceptions import AuthenticationFailed, NotFound, UnsupportedMediaType
+from rest_framework.permissions import SAFE_METHODS, AllowAny
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.serializers import ValidationError
 from rest_framework.views import APIView
 
 from accounts.models import User
-from billing.api.callers import caller_user
+from billing.api.callers import caller_customer, caller_user
 from billing.api.parsing import StrictSerializer, is_json
 from billing.api.permissions import KeyMay, StaffOnly
+from billing.api.rates import count_request, count_wrong_key, quota_headers
+from billing.models import BillingCustomer
 
 
 class ApiView(APIView):
@@ -28,6 +31,22 @@ class ApiView(APIView):
         if has_body and not is_json(request.content_type):
             raise UnsupportedMediaType(request.content_type or "", detail="Send a body of application/json.")
 
+    def perform_authentication(self, request: Request) -> None:
+        """Find out who is calling, and count the request, before anything else is asked of the database."""
+        try:
+            super().perform_authentication(request)
+        except AuthenticationFailed:
+            count_wrong_key(request)
+            raise
+        count_request(request)
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        """The answer, which also says how many requests are left."""
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        for name, value in quota_headers(request).items():
+            answer[name] = value
+        return answer
+
     def caller(self) -> User:
         """The user behind the request; the permissions of the view have let nobody else come this far."""
         return caller_user(self.request)
@@ -38,6 +57,18 @@ class CallerView(ApiView):
 
     permission_classes = [KeyMay]
     scopes: ClassVar[dict[str, str]]
+    customer: BillingCustomer | None = None  # whose lack of credits a refusal explains
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """As everywhere; and what changes something takes no parameters in its address."""
+        super().initial(request, *args, **kwargs)
+        if request.query_params and request.method not in SAFE_METHODS:
+            read_query(request, StrictSerializer)
+
+    def acting_for(self) -> BillingCustomer:
+        """The customer that the request is about: see `caller_customer`."""
+        self.customer = caller_customer(self.request)
+        return self.customer
 
 
 class StaffView(ApiView):

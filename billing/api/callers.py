@@ -66,3 +66,8 @@ def placed_by(request: Request) -> str:
     """Who owns the holds of this request: its API key, or the user of the session."""
     key = caller_key(request)
     return placed_by_key(key) if key else f"user:{caller_user(request).pk}"
+
+
+def customer_scope(customer: BillingCustomer) -> str:
+    """Whose idempotency keys those of a request about this customer are."""
+    return f"customer:{customer.pk}"

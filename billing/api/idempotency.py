@@ -10,9 +10,9 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -33,6 +33,11 @@ REPLAYED: Final = "Idempotent-Replayed"
 MAX_LENGTH: Final = 255
 _KEPT_REFUSAL: Final = 422
 _PROBLEM: Final = "application/problem+json"
+_LOCK_AND_FIND: Final = """
+    SELECT {}(hashtextextended(%s, 0)), known.request_hash, known.status, known.body
+    FROM (VALUES (1)) AS asked LEFT JOIN billing_idempotentanswer known ON known.scope = %s AND known.key = %s
+"""
+_UNLOCK: Final = "SELECT pg_advisory_unlock(hashtextextended(%s, 0))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,23 @@ class Answer:
 
     status: int
     body: dict[str, Any]
+    is_replay: bool = False  # the ledger knew the intent already, though its answer is no longer kept
+
+
+class _Found(NamedTuple):
+    """What is stored for a key; without a hash there is nothing yet."""
+
+    request_hash: str | None
+    status: int
+    body: str
+
+
+class _RefusalToKeep(Exception):
+    """A refusal that is given again to whoever asks again. It ends the database transaction of the effect first."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
+        super().__init__()
 
 
 def read_idempotency_key(request: Request) -> str:
@@ -76,14 +98,18 @@ def answer_once(
         BillingError: what `act` raises; nothing was done.
     """
     if not is_required and not request.headers.get(HEADER):
-        answer = act()
-        return Response(answer.body, status=answer.status)
+        return _response(act())
     key = read_idempotency_key(request)
     digest = _hash_request(request)
-    if is_atomic:
+    if not is_atomic:
+        return _answer_in_steps(scope=scope, key=key, digest=digest, act=act)
+    try:
         with transaction.atomic():
             return _answer(scope=scope, key=key, digest=digest, act=act)
-    return _answer_in_steps(scope=scope, key=key, digest=digest, act=act)
+    except _RefusalToKeep as refusal:
+        answer = refusal.answer
+        with transaction.atomic():
+            return _answer(scope=scope, key=key, digest=digest, act=lambda: answer)
 
 
 def replay_header(*, is_replay: bool) -> dict[str, str]:
@@ -92,59 +118,66 @@ def replay_header(*, is_replay: bool) -> dict[str, str]:
 
 
 def _answer(*, scope: str, key: str, digest: str, act: Callable[[], Answer]) -> Response:
-    if not _try_lock("pg_try_advisory_xact_lock", scope=scope, key=key):
-        raise RequestInFlight(key=key)
-    if (known := _find(scope=scope, key=key, digest=digest)) is not None:
+    found = _lock_and_find("pg_try_advisory_xact_lock", scope=scope, key=key)
+    if (known := _replay(found, key=key, digest=digest)) is not None:
         return known
     try:
-        with transaction.atomic():
-            answer = act()
+        answer = act()
     except BillingError as refusal:
         if STATUSES.get(refusal.code) != _KEPT_REFUSAL:
             raise
-        answer = Answer(_KEPT_REFUSAL, problem(refusal))
+        raise _RefusalToKeep(Answer(_KEPT_REFUSAL, problem(refusal))) from refusal
     return _keep(scope=scope, key=key, digest=digest, answer=answer)
 
 
 def _answer_in_steps(*, scope: str, key: str, digest: str, act: Callable[[], Answer]) -> Response:
     """The lock is the connection's: no database transaction may be open while others are called."""
-    if not _try_lock("pg_try_advisory_lock", scope=scope, key=key):
-        raise RequestInFlight(key=key)
+    found = _lock_and_find("pg_try_advisory_lock", scope=scope, key=key)
     try:
-        if (known := _find(scope=scope, key=key, digest=digest)) is not None:
-            return known
-        return _keep(scope=scope, key=key, digest=digest, answer=act())
+        return _replay(found, key=key, digest=digest) or _keep(scope=scope, key=key, digest=digest, answer=act())
     finally:
-        _try_lock("pg_advisory_unlock", scope=scope, key=key)
+        with connection.cursor() as cursor:
+            cursor.execute(_UNLOCK, [_lock_name(scope=scope, key=key)])
 
 
-def _find(*, scope: str, key: str, digest: str) -> Response | None:
-    known = IdempotentAnswer.objects.filter(scope=scope, key=key).first()
-    if known is None:
+def _lock_and_find(function: str, *, scope: str, key: str) -> _Found:
+    """Whoever comes first has the lock until the answer is stored; others are sent away or get the stored answer.
+
+    One statement does both, so it may overlook an answer that was stored while it ran: then storing a second one fails.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK_AND_FIND.format(function), [_lock_name(scope=scope, key=key), scope, key])
+        is_mine, *found = cursor.fetchone()
+    if not is_mine:
+        raise RequestInFlight(key=key)
+    return _Found(*found)
+
+
+def _replay(found: _Found, *, key: str, digest: str) -> Response | None:
+    if found.request_hash is None:
         return None
-    if known.request_hash != digest:
+    if found.request_hash != digest:
         raise IdempotencyConflict(key=key)
-    return _response(Answer(known.status, json.loads(known.body)), headers=replay_header(is_replay=True))
+    return _response(Answer(found.status, json.loads(found.body), is_replay=True))
 
 
 def _keep(*, scope: str, key: str, digest: str, answer: Answer) -> Response:
-    response = _response(answer)
-    IdempotentAnswer.objects.create(
-        scope=scope, key=key, request_hash=digest, status=answer.status, body=json.dumps(answer.body, default=str)
-    )
-    return response
+    body = json.dumps(answer.body, default=str)
+    try:
+        IdempotentAnswer.objects.create(scope=scope, key=key, request_hash=digest, status=answer.status, body=body)
+    except IntegrityError:
+        raise RequestInFlight(key=key) from None
+    return _response(answer)
 
 
-def _response(answer: Answer, headers: dict[str, str] | None = None) -> Response:
+def _response(answer: Answer) -> Response:
     content_type = _PROBLEM if answer.status == _KEPT_REFUSAL else None
+    headers = replay_header(is_replay=answer.is_replay)
     return Response(answer.body, status=answer.status, headers=headers, content_type=content_type)
 
 
-def _try_lock(function: str, *, scope: str, key: str) -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {function}(hashtextextended(%s, 0))", [f"answer:{scope}:{key}"])
-        (is_mine,) = cursor.fetchone()
-    return bool(is_mine)
+def _lock_name(*, scope: str, key: str) -> str:
+    return f"answer:{scope}:{key}"
 
 
 def _hash_request(request: Request) -> str:

@@ -64,6 +64,24 @@ class StrictSerializer(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
+class TextField(serializers.CharField):
+    """Text in a body: a number is none, though it could be written as one."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            raise serializers.ValidationError("Send text.")
+        return str(super().to_internal_value(data))
+
+
+class WholeNumberField(serializers.IntegerField):
+    """A whole number in a body: neither text nor a fraction nor a truth."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, bool) or not isinstance(data, int):
+            raise serializers.ValidationError("Send a whole number.")
+        return int(super().to_internal_value(data))
+
+
 class CreditsField(serializers.Field[Decimal, Any, str, Any]):
     """Credits: a decimal string or a whole number, at most six places."""
 

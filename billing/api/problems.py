@@ -9,11 +9,14 @@ import structlog
 from django.core.exceptions import PermissionDenied
 from django.core.signals import got_request_exception
 from django.http import Http404
+from django.utils import timezone
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from billing.errors import BillingError, CheckoutRateLimited
-from billing.views.refusals import problem
+from billing.errors import BillingError, InsufficientCredits
+from billing.models import BillingCustomer
+from billing.selectors.balances import read_balance
+from billing.views.refusals import add_debt, log_stripe_failure, problem
 
 MEDIA_TYPE: Final = "application/problem+json"
 log = structlog.get_logger(__name__)
@@ -22,9 +25,7 @@ log = structlog.get_logger(__name__)
 def answer_exception(raised: Exception, context: dict[str, Any]) -> Response:
     """The answer to whatever an endpoint raised; what nobody foresaw is logged and told as 500 without details."""
     if isinstance(raised, BillingError):
-        members = problem(raised)
-        wait = {"Retry-After": str(raised.retry_after_seconds)} if isinstance(raised, CheckoutRateLimited) else {}
-        return _answer(members, headers=wait)
+        return _answer_refusal(raised, context)
     if isinstance(raised, Http404):
         raised = exceptions.NotFound()
     elif isinstance(raised, PermissionDenied):
@@ -36,6 +37,17 @@ def answer_exception(raised: Exception, context: dict[str, Any]) -> Response:
     log.exception("api_failed", error=type(raised).__name__)
     got_request_exception.send(sender=answer_exception, request=context["request"]._request)
     return _answer(_members(500, "internal_error", "Something went wrong on our side. Ask again with the same key."))
+
+
+def _answer_refusal(refusal: BillingError, context: dict[str, Any]) -> Response:
+    """What was refused; where credits are lacking because of a debt, why there is one."""
+    log_stripe_failure(refusal)
+    members = problem(refusal)
+    customer: BillingCustomer | None = getattr(context["view"], "customer", None)
+    if isinstance(refusal, InsufficientCredits) and customer is not None:
+        members = add_debt(members, read_balance(customer_id=customer.pk, now=timezone.now()))
+    wait = getattr(refusal, "retry_after_seconds", None)
+    return _answer(members, headers={"Retry-After": str(wait)} if wait else None)
 
 
 def _members(status: int, code: str, detail: str, **more: Any) -> dict[str, Any]:

@@ -7,7 +7,15 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from billing.errors import InvalidRequest
-from billing.models import Adjustment, AdjustmentState, LedgerEntry
+from billing.models import (
+    Adjustment,
+    AdjustmentState,
+    BillingCustomer,
+    CreditHold,
+    CreditPack,
+    LedgerEntry,
+)
+from billing.money import CREDIT_STEP
 
 _ENTRY_ID: Final = re.compile(r"led_([0-9a-z]+)_([0-9]{1,18})", re.ASCII)
 
@@ -17,18 +25,25 @@ def entry_id(entry: LedgerEntry) -> str:
     return f"led_{entry.customer.public_id.removeprefix('cust_')}_{entry.sequence}"
 
 
-def find_entry(name: str, *, field: str) -> LedgerEntry:
-    """The entry of a name.
+def find_entry(name: str, *, field: str, customer: BillingCustomer | None = None) -> LedgerEntry:
+    """The entry of a name; with a `customer` one of theirs.
 
     Raises:
         InvalidRequest: there is none.
     """
-    parts = _ENTRY_ID.fullmatch(name)
-    named = LedgerEntry.objects.filter(customer__public_id=f"cust_{parts[1]}", sequence=parts[2]) if parts else None
-    entry = named.first() if named is not None else None
-    if entry is None:
+    entry = look_up_entry(name)
+    if entry is None or (customer is not None and entry.customer_id != customer.pk):
         raise InvalidRequest(field=field, fault="there is no such entry", remedy="Send the id of an entry: led_….")
     return entry
+
+
+def look_up_entry(name: str) -> LedgerEntry | None:
+    """The entry of a name, with what its shape shows; None if there is none."""
+    parts = _ENTRY_ID.fullmatch(name)
+    if parts is None:
+        return None
+    rows = LedgerEntry.objects.select_related("customer", "payment", "hold")
+    return rows.filter(customer__public_id=f"cust_{parts[1]}", sequence=parts[2]).first()
 
 
 def entry_shape(entry: LedgerEntry) -> dict[str, Any]:
@@ -65,6 +80,49 @@ def adjustment_shape(adjustment: Adjustment) -> dict[str, Any]:
         "decide_until": time_shape(adjustment.decide_until) if adjustment.decide_until else None,
         "requested_at": time_shape(adjustment.requested_at),
         "entry": entry_shape(entry) if entry else None,
+    }
+
+
+def hold_shape(hold: CreditHold, *, customer: BillingCustomer) -> dict[str, Any]:
+    """A hold; `settled_amount` is null until it is settled."""
+    return {
+        "id": hold.public_id,
+        "object": "hold",
+        "customer": customer.public_id,
+        "amount": str(hold.amount),
+        "state": str(hold.state),
+        "settled_amount": None if hold.settled_amount is None else str(hold.settled_amount.quantize(CREDIT_STEP)),
+        "is_late": hold.is_late,
+        "description": hold.description,
+        "placed_at": time_shape(hold.placed_at),
+        "expires_at": time_shape(hold.expires_at),
+        "ended_at": time_shape(hold.ended_at) if hold.ended_at else None,
+    }
+
+
+def pack_shape(pack: CreditPack) -> dict[str, Any]:
+    """A pack for sale; `lifetime_days` is null where its credits never expire."""
+    return {
+        "slug": pack.slug,
+        "object": "credit_pack",
+        "name": pack.name,
+        "description": pack.description,
+        "credits": str(pack.credits),
+        "bonus_credits": str(pack.bonus_credits),
+        "price_minor": pack.price_minor,
+        "currency": pack.currency,
+        "lifetime_days": pack.lifetime_days,
+    }
+
+
+def customer_shape(customer: BillingCustomer) -> dict[str, Any]:
+    """A customer; `external_id` and `email` are what the product gave, null where it gave none."""
+    return {
+        "id": customer.public_id,
+        "object": "customer",
+        "external_id": customer.external_id,
+        "email": customer.email or None,
+        "created_at": time_shape(customer.created_at),
     }
 
 

@@ -20,8 +20,8 @@ from billing.errors import (
     StripeRefused,
     StripeUnavailable,
 )
-from billing.money import format_credits
-from billing.selectors.balances import read_balance
+from billing.money import CREDIT_STEP, format_credits
+from billing.selectors.balances import Balance, read_balance
 from billing.templatetags.billing_words import debt_sentences
 
 log = structlog.get_logger(__name__)
@@ -44,10 +44,12 @@ STATUSES = {
     "hold_not_found": 404,
     "stripe_object_missing": 404,
     "request_in_flight": 409,
+    "already_charged": 409,
     "hold_ended": 409,
     "approval_ended": 409,
     "nothing_to_write_off": 409,
     "refund_not_possible": 409,
+    "correction_not_possible": 409,
     "pack_unavailable": 410,
     "idempotency_conflict": 422,
     "batch_refused": 422,
@@ -65,11 +67,10 @@ def answer_refusal(request: HttpRequest, refusal: BillingError) -> HttpResponse:
     come back.
     """
     status = STATUSES.get(refusal.code, 400)
-    if isinstance(refusal, StripeRefused | StripeUnavailable):
-        log.warning("stripe_failed_a_request", code=refusal.code, reason=str(refusal))
+    log_stripe_failure(refusal)
     members, debt = problem(refusal), _debt_behind(request, refusal)
     if debt is not None:
-        members |= {"debt": str(debt.credits), "detail": " ".join([members["detail"], debt.summary, *debt.sentences])}
+        members = _with_debt(members, debt)
     response: HttpResponse
     if prefers_json(request):
         response = JsonResponse(members, status=status, content_type="application/problem+json")
@@ -96,7 +97,10 @@ def _debt_behind(request: HttpRequest, refusal: BillingError) -> ExplainedDebt |
     user = getattr(request, "user", None)
     if not isinstance(refusal, InsufficientCredits) or user is None or not user.is_authenticated:
         return None
-    balance = read_balance(user_id=user.pk, now=timezone.now())
+    return _explain_debt(read_balance(user_id=user.pk, now=timezone.now()))
+
+
+def _explain_debt(balance: Balance | None) -> ExplainedDebt | None:
     if balance is None or not balance.debt:
         return None
     owed = format_credits(balance.debt)
@@ -105,6 +109,26 @@ def _debt_behind(request: HttpRequest, refusal: BillingError) -> ExplainedDebt |
         summary=_("You owe %(owed)s credits; the next purchase repays them first.") % {"owed": owed},
         sentences=debt_sentences(balance),
     )
+
+
+def _with_debt(members: dict[str, Any], debt: ExplainedDebt) -> dict[str, Any]:
+    return {
+        **members,
+        "debt": str(debt.credits),
+        "detail": " ".join([members["detail"], debt.summary, *debt.sentences]),
+    }
+
+
+def add_debt(members: dict[str, Any], balance: Balance | None) -> dict[str, Any]:
+    """The members of a problem document for lack of credits, with the debt that is behind it, if there is one."""
+    debt = _explain_debt(balance)
+    return members if debt is None else _with_debt(members, debt)
+
+
+def log_stripe_failure(refusal: BillingError) -> None:
+    """Tell operators of what Stripe would not or could not do; its own words are for them."""
+    if isinstance(refusal, StripeRefused | StripeUnavailable):
+        log.warning("stripe_failed_a_request", code=refusal.code, reason=str(refusal))
 
 
 def problem(refusal: BillingError) -> dict[str, Any]:
@@ -117,7 +141,7 @@ def problem(refusal: BillingError) -> dict[str, Any]:
         "detail": _detail(refusal),
     }
     for name, value in vars(refusal).items():
-        members[name] = str(value) if isinstance(value, Decimal) else value
+        members[name] = f"{value.quantize(CREDIT_STEP):f}" if isinstance(value, Decimal) else value
     if isinstance(refusal, InsufficientCredits | KeyLimitReached):
         members["top_up_url"] = conf.site_url() + reverse("billing:buy")
     return members

@@ -10,8 +10,8 @@ from django.test import Client
 from django.urls import URLPattern
 from rest_framework.views import APIView
 
-from accounts.models import User
-from billing.api.base import NoSuchAddress
+from accounts.models import Scope, User
+from billing.api.base import CallerView, NoSuchAddress
 from billing.api.permissions import StaffOnly
 from billing.api.urls import urlpatterns
 from billing.models import Adjustment, BillingCustomer
@@ -36,8 +36,11 @@ def views() -> list[type[APIView]]:
     return [pattern.callback.view_class for pattern in urlpatterns if isinstance(pattern, URLPattern)]  # type: ignore[attr-defined]
 
 
-def test_every_endpoint_of_staff_names_its_permission() -> None:
+def test_every_endpoint_names_its_permission_or_its_scopes() -> None:
     for view in views():
+        if issubclass(view, CallerView):
+            assert set(view.scopes.values()) <= set(Scope), view
+            continue
         assert StaffOnly in view.permission_classes
         assert getattr(view, "permission", "").startswith("billing."), view
 
@@ -47,7 +50,7 @@ def test_strangers_are_asked_who_they_are(client: Client, address: str) -> None:
     answer = client.get(address) if address == ENTRIES else give(client, {})
 
     check_problem(answer, status=401, code="not_authenticated")
-    assert answer["WWW-Authenticate"] == "Session"
+    assert answer["WWW-Authenticate"] == 'Bearer realm="api"'
 
 
 @pytest.mark.parametrize("address", [CREDITS, ENTRIES])
