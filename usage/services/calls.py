@@ -4,55 +4,41 @@
     finish_call   charge what was used, and write it down, in one database transaction
     abandon_call  give the hold back, and write down that nothing was charged
 
-A process that dies in between leaves a hold, which expires by itself; a settlement within 24 hours still counts.
+A process that dies in between leaves a hold, which expires by itself; a settlement within 24 hours still counts. A call
+that was not charged leaves its name free: opened again, it gets a hold of its own, and whoever finishes first is
+charged, once.
 """
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import ApiKey
-from billing.errors import HoldEnded
+from billing.errors import HoldEnded, IdempotencyConflict, InvalidRequest
 from billing.kinds import CALLER_KEY_PREFIX, HoldState
-from billing.models import CreditHold, OperationPrice, PricingConfig
+from billing.models import CreditHold
+from billing.money import CREDIT_STEP
 from billing.selectors.prices import charge_for_operation, charge_for_tokens, find_operation_price
 from billing.services.holds import place_hold, release_hold, settle_hold
 from billing.services.key_limits import placed_by_key
 from billing.usage_cost import Charge, Tokens
 from usage.models import Basis, UsageEvent, UsageStatus
+from usage.services.call_events import OpenCall, find_event, write_call_event
 from usage.services.estimating import Estimate, estimate_call
-from usage.services.request_hash import hash_usage
+from usage.services.metadata import check_metadata, is_storable, make_storable
 
-NO_TOKENS = Tokens()
+__all__ = ["OpenCall", "abandon_call", "finish_call", "open_call", "open_estimated_call", "open_operation"]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenCall:
-    """Work that credits are held for. `event_id` is its name: the same one is never charged twice."""
-
-    customer_id: int
-    api_key: ApiKey | None
-    event_id: str
-    hold: CreditHold
-    estimated_credits: Decimal
-    model: str = ""
-    price: PricingConfig | None = None
-    operation: str = ""
-    operation_price: OperationPrice | None = None
-    quantity: int = 1
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    opened_at: datetime
-    started: float  # of the monotonic clock
-
-    @property
-    def is_default_price(self) -> bool:
-        return self.price is not None and self.price.model != self.model
+MAX_EVENT_ID_LENGTH: Final = 200
+MAX_ATTEMPTS: Final = 50  # of one name; whoever fails so often is not helped by another try
+MAX_QUANTITY: Final = 1_000_000
+_NO_TOKENS: Final = Tokens()
+_NO_CHARGE: Final = Charge(cost_usd=Decimal(0), markup_percent=Decimal(0), credits=Decimal(0))
+_SYSTEM: Final = "system"
 
 
 def open_call(
@@ -69,17 +55,16 @@ def open_call(
     """Hold credits for a call of a language model.
 
     Raises:
-        UnknownModel, InsufficientCredits, KeyLimitReached, CustomerFrozen: nothing is held; do not call.
+        UnknownModel, InsufficientCredits, KeyLimitReached, CustomerFrozen, InvalidRequest: nothing is held.
         IdempotencyConflict: `event_id` stands for another call.
-        HoldEnded: the call of this name has ended already: it was charged, given up, or took too long.
+        HoldEnded: the call of this name was charged already, or has failed too often.
     """
-    now = timezone.now()
     estimate = estimate_call(
         customer_id=customer_id,
         model=model,
         input_tokens=input_tokens,
         max_tokens=max_tokens,
-        at=now,
+        at=timezone.now(),
         answers=answers,
     )
     return open_estimated_call(
@@ -96,6 +81,7 @@ def open_estimated_call(
     metadata: Mapping[str, Any] | None = None,
 ) -> OpenCall:
     """`open_call` for an estimate that was made (and perhaps shown) before; the price is the estimate's."""
+    notes = check_metadata(metadata or {})
     hold = _hold(
         customer_id=customer_id,
         amount=estimate.credits,
@@ -112,7 +98,7 @@ def open_estimated_call(
         estimated_credits=estimate.credits,
         model=estimate.model,
         price=estimate.price,
-        metadata=metadata or {},
+        metadata=notes,
         opened_at=timezone.now(),
         started=time.monotonic(),
     )
@@ -129,19 +115,21 @@ def open_operation(
 ) -> OpenCall:
     """Hold the fixed price of an operation, done `quantity` times; it is charged by `finish_call` without tokens.
 
+    A free operation is held for the smallest amount, so that it too is written down once.
+
     Raises:
         UnknownOperation: it has no price.
-        ValueError: the price is 0: a free operation needs no call.
         Otherwise like `open_call`.
     """
+    if not 1 <= quantity <= MAX_QUANTITY:
+        raise InvalidRequest(field="quantity", fault=f"it is {quantity}", remedy=f"Send 1 to {MAX_QUANTITY}.")
+    notes = check_metadata(metadata or {})
     now = timezone.now()
-    price = find_operation_price(operation=operation, at=now)
+    price = find_operation_price(operation=make_storable(operation), at=now)
     credits = charge_for_operation(version=price, quantity=quantity).credits
-    if not credits:
-        raise ValueError(f"The operation {operation} is free.")
     hold = _hold(
         customer_id=customer_id,
-        amount=credits,
+        amount=max(credits, CREDIT_STEP),
         worst_case=None,
         event_id=event_id,
         api_key=api_key,
@@ -156,7 +144,7 @@ def open_operation(
         operation=operation,
         operation_price=price,
         quantity=quantity,
-        metadata=metadata or {},
+        metadata=notes,
         opened_at=now,
         started=time.monotonic(),
     )
@@ -165,7 +153,7 @@ def open_operation(
 def finish_call(
     *,
     call: OpenCall,
-    tokens: Tokens = NO_TOKENS,
+    tokens: Tokens = _NO_TOKENS,
     basis: Basis,
     status: UsageStatus = UsageStatus.COMPLETED,
     failure: str = "",
@@ -176,42 +164,49 @@ def finish_call(
         HoldEnded: the hold was released, or expired longer ago than a late settlement may come.
     """
     charge = _charge(call=call, tokens=tokens)
-    with transaction.atomic():
-        if (known := _find_event(call)) is not None:
-            return known
+    known = find_event(customer_id=call.customer_id, event_id=call.event_id)
+    if known is None:
         try:
             with transaction.atomic():
                 settled = settle_hold(
-                    hold=call.hold.public_id, amount=charge.credits, description=call.hold.description or call.model
+                    hold=call.hold.public_id, amount=charge.credits, description=call.hold.description
                 )
-        except HoldEnded:
-            if (known := _find_event(call)) is not None:  # somebody else settled while we waited for the lock
-                return known
-            raise
-        if settled.is_replay and (known := _find_event(call)) is not None:
-            return known
-        return _write_event(
-            call=call,
-            tokens=tokens,
-            charge=charge,
-            entry_id=settled.entry_id,
-            basis=basis,
-            status=status,
-            failure=failure,
-        )
+                return write_call_event(
+                    call=call,
+                    tokens=tokens,
+                    charge=charge,
+                    entry_id=settled.entry_id,
+                    basis=basis,
+                    status=status,
+                    failure=failure,
+                )
+        except (HoldEnded, IntegrityError):  # somebody else finished it while we waited for the lock
+            known = find_event(customer_id=call.customer_id, event_id=call.event_id)
+            if known is None:
+                raise
+    if known.hold_id != call.hold.pk:  # another attempt was charged; this one's hold keeps nothing any more
+        release_hold(hold=call.hold.public_id)
+    return known
 
 
 def abandon_call(*, call: OpenCall, failure: str) -> UsageEvent:
-    """Give the hold back: the work did not happen, so nothing is charged. The failure is written down for its owner."""
-    nothing = Charge(cost_usd=Decimal(0), markup_percent=Decimal(0), credits=Decimal(0))
+    """Give the hold back: the work did not happen, so nothing is charged. The failure is written down for its owner.
+
+    A call that was charged already stays charged: its event is given.
+    """
     with transaction.atomic():
-        if (known := _find_event(call)) is not None:
+        try:
+            release_hold(hold=call.hold.public_id)
+        except HoldEnded:
+            known = find_event(customer_id=call.customer_id, event_id=call.event_id)
+            if known is None:
+                raise
             return known
-        release_hold(hold=call.hold.public_id)
-        return _write_event(
+        known = find_event(customer_id=call.customer_id, event_id=call.failed_event_id)
+        return known or write_call_event(
             call=call,
-            tokens=NO_TOKENS,
-            charge=nothing,
+            tokens=_NO_TOKENS,
+            charge=_NO_CHARGE,
             entry_id=None,
             basis=Basis.NOTHING,
             status=UsageStatus.FAILED,
@@ -228,17 +223,42 @@ def _hold(
     api_key: ApiKey | None,
     description: str,
 ) -> CreditHold:
-    hold = place_hold(
-        customer_id=customer_id,
-        amount=amount,
-        worst_case=worst_case,
-        key=f"{CALLER_KEY_PREFIX}usage:{event_id}",
-        placed_by=placed_by_key(api_key) if api_key else "system",
-        description=description,
-    )
-    if hold.state != HoldState.OPEN:
-        raise HoldEnded(hold=hold.public_id, state=hold.state, ended_at=hold.ended_at)
-    return hold
+    """The open hold of this call: the one of its name, or where that ended without a charge, a new one."""
+    _check_event_id(event_id)
+    placed_by = placed_by_key(api_key) if api_key else _SYSTEM
+    for attempt in range(1, MAX_ATTEMPTS + 1):
+        key = f"usage:{attempt}:{event_id}"
+        try:
+            hold = place_hold(
+                customer_id=customer_id,
+                amount=amount,
+                worst_case=worst_case,
+                key=key,
+                placed_by=placed_by,
+                description=description,
+            )
+        except IdempotencyConflict:  # the same call may be estimated otherwise by now
+            hold = CreditHold.objects.get(customer_id=customer_id, idempotency_key=key)
+        if (hold.placed_by, hold.description) != (placed_by, description):
+            raise IdempotencyConflict(key=event_id)
+        if hold.state == HoldState.OPEN:
+            return hold
+        if hold.state == HoldState.SETTLED:
+            break
+    raise HoldEnded(hold=hold.public_id, state=hold.state, ended_at=hold.ended_at)
+
+
+def _check_event_id(event_id: str) -> None:
+    if not 1 <= len(event_id) <= MAX_EVENT_ID_LENGTH or not is_storable(event_id):
+        raise InvalidRequest(
+            field="idempotency_key",
+            fault=f"it has {len(event_id)} characters, or some that cannot be stored",
+            remedy=f"Send 1 to {MAX_EVENT_ID_LENGTH} characters that name this one call.",
+        )
+    if event_id.startswith(CALLER_KEY_PREFIX):  # those are events that callers of the API post
+        raise InvalidRequest(
+            field="idempotency_key", fault=f"{CALLER_KEY_PREFIX} is reserved", remedy="Begin with another word."
+        )
 
 
 def _charge(*, call: OpenCall, tokens: Tokens) -> Charge:
@@ -247,54 +267,3 @@ def _charge(*, call: OpenCall, tokens: Tokens) -> Charge:
     if call.operation_price is not None:
         return charge_for_operation(version=call.operation_price, quantity=call.quantity)
     raise RuntimeError(f"The call {call.event_id} has no price.")
-
-
-def _find_event(call: OpenCall) -> UsageEvent | None:
-    return UsageEvent.objects.filter(customer_id=call.customer_id, event_id=call.event_id).first()
-
-
-def _write_event(
-    *,
-    call: OpenCall,
-    tokens: Tokens,
-    charge: Charge,
-    entry_id: int | None,
-    basis: Basis,
-    status: UsageStatus,
-    failure: str,
-) -> UsageEvent:
-    return UsageEvent.objects.create(
-        customer_id=call.customer_id,
-        event_id=call.event_id,
-        request_hash=hash_usage(
-            model=call.model,
-            operation=call.operation,
-            quantity=call.quantity,
-            tokens=tokens,
-            occurred_at=call.opened_at,
-        ),
-        api_key=call.api_key,
-        model=call.model,
-        operation=call.operation,
-        quantity=call.quantity,
-        input_tokens=tokens.input,
-        cached_tokens=tokens.cached,
-        output_tokens=tokens.output,
-        price=call.price,
-        operation_price=call.operation_price,
-        cost_usd=charge.cost_usd,
-        markup_percent=charge.markup_percent,
-        estimated_credits=call.estimated_credits,
-        held_credits=call.hold.amount,
-        credits=charge.credits,
-        hold=call.hold,
-        entry_id=entry_id,
-        basis=basis,
-        status=status,
-        failure=failure[:200],
-        is_default_price=call.is_default_price,
-        latency_ms=int((time.monotonic() - call.started) * 1000),
-        metadata=dict(call.metadata),
-        occurred_at=call.opened_at,
-        created_at=timezone.now(),
-    )

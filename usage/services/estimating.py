@@ -4,11 +4,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from billing.errors import UnknownModel
 from billing.models import PricingConfig
 from billing.money import CREDIT_STEP
-from billing.selectors.prices import charge_for_tokens, find_price
+from billing.selectors.prices import MAX_KNOWN_NAMES, charge_for_tokens, find_price, offered_models
 from billing.usage_cost import Tokens
 from usage.selectors.experience import expected_output_tokens
+from usage.services.metadata import is_storable, make_storable
+
+MAX_MODEL_LENGTH = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +45,9 @@ def estimate_call(
     Raises:
         UnknownModel: the model has no price.
     """
+    if len(model) > MAX_MODEL_LENGTH or not is_storable(model):  # it would fail when the work is done
+        known = offered_models(at=at)[:MAX_KNOWN_NAMES]
+        raise UnknownModel(model=make_storable(model[:MAX_MODEL_LENGTH]), known=known)
     price = find_price(model=model, at=at)
     observed = expected_output_tokens(customer_id=customer_id, model=model)
     expected = price.output_reserve_tokens * answers if observed is None else observed

@@ -17,15 +17,20 @@ def count_tokens(text: str, *, model: str) -> int:
     return tokenizer(text, model) if tokenizer else -(-len(text) // CHARACTERS_PER_TOKEN)
 
 
-def count_message_tokens(messages: Iterable[Any], *, model: str, tools: Any = None) -> int:
-    """Tokens of a conversation as OpenAI's API takes it, with its tools; an image is `TOKENS_PER_IMAGE`."""
-    total = count_tokens(json.dumps(tools, ensure_ascii=False), model=model) if tools else 0
-    for message in messages:
+def count_message_tokens(messages: Iterable[Any] | str, *, model: str, tools: Any = None) -> int:
+    """Tokens of a conversation as OpenAI's API takes it, with its tools; an image is `TOKENS_PER_IMAGE`.
+
+    A text is a conversation of one message. Messages may be JSON objects or the official client's objects of them.
+    """
+    total = count_tokens(json.dumps(tools, ensure_ascii=False, default=str), model=model) if tools else 0
+    for message in [messages] if isinstance(messages, str) else messages:
         total += _TOKENS_PER_MESSAGE + _count_content(message, model=model)
     return total
 
 
 def _count_content(message: Any, *, model: str) -> int:
+    if callable(dump := getattr(message, "model_dump", None)):
+        message = dump(exclude_none=True)
     if not isinstance(message, Mapping):
         return count_tokens(str(message), model=model)
     content = message.get("content")
