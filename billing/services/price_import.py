@@ -15,16 +15,26 @@ from billing.errors import InvalidRequest
 from billing.models import PricingConfig
 from billing.money import ZERO
 from billing.services.list_prices import SOURCE, ListPrice, NoListPrice, list_providers, read_list_prices
-from billing.services.prices import ModelTerms, lock_model_price, set_price, terms_of_model, version_in_force
+from billing.services.prices import (
+    ModelTerms,
+    check_model_terms,
+    lock_model_price,
+    set_price,
+    terms_of_model,
+    version_in_force,
+)
 
 PRICE_COLUMNS: Final = ("input_usd_per_1k", "cached_input_usd_per_1k", "output_usd_per_1k", "request_usd")
 Change = tuple[Decimal | None, Decimal]
-Outcome = Literal["new", "changed", "unchanged", "refused"]
+Outcome = Literal["new", "changed", "unchanged", "left", "refused"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceStep:
-    """What becomes of one model: for `new` and `changed` the columns, old and new; for `refused` why."""
+    """What becomes of one model: for `new` and `changed` the columns, old and new; for `left` and `refused` why.
+
+    `left` is what staff have decided otherwise, `refused` what does not fit our columns.
+    """
 
     provider: str
     model: str
@@ -85,9 +95,9 @@ def _steps(
     taken: dict[str, str] = {}
     for price in found:
         if isinstance(price, NoListPrice):
-            yield _refused(price, price.reason)
+            yield _not_taken(price, "refused", price.reason)
         elif price.model in taken:
-            yield _refused(price, f"its price is taken from {taken[price.model]}")
+            yield _not_taken(price, "left", f"its price is taken from {taken[price.model]}")
         else:
             taken[price.model] = price.provider
             yield _take(
@@ -103,20 +113,21 @@ def _take(
         if not dry_run:
             lock_model_price(model=price.model)  # another import at the same time finds nothing left to do
         versions = list(PricingConfig.objects.filter(model=price.model))
-        if (fault := _find_obstacle(price, versions)) is not None:
-            return _refused(price, fault)
         current = version_in_force(versions, at=timezone.now())
+        if (decision := _find_decision(price, versions, current=current)) is not None:
+            return _not_taken(price, "left", decision)
         terms, changes = _compare(price, current=current, markup_percent=markup_percent)
-        if changes and not dry_run:
-            try:
+        try:
+            check_model_terms(terms=terms)  # so that a look tells the same as the act
+            if changes and not dry_run:
                 set_price(
                     terms=terms,
                     effective_from=None if current else effective_from,
                     note=f"List price of {price.provider}, {SOURCE}",
                     actor=actor,
                 )
-            except InvalidRequest as refusal:
-                return _refused(price, str(refusal))
+        except InvalidRequest as refusal:
+            return _not_taken(price, "refused", str(refusal))
     return PriceStep(
         provider=price.provider,
         model=price.model,
@@ -138,13 +149,10 @@ def _compare(
     return replace(terms_of_model(current), **columns), changes
 
 
-def _find_obstacle(price: ListPrice, versions: list[PricingConfig]) -> str | None:
-    """Why a list price may not become the next version of what staff have set."""
-    if price.cached_input_usd_per_1k > price.input_usd_per_1k:
-        return "cached input costs more than input in the list"
+def _find_decision(price: ListPrice, versions: list[PricingConfig], *, current: PricingConfig | None) -> str | None:
+    """What staff have decided that a list price may not overrule."""
     if not versions:
         return None
-    current = version_in_force(versions, at=timezone.now())
     if current is None:
         return f"its first price starts at {min(version.effective_from for version in versions):%Y-%m-%d %H:%M %Z}"
     if not current.is_offered:
@@ -154,5 +162,5 @@ def _find_obstacle(price: ListPrice, versions: list[PricingConfig]) -> str | Non
     return None
 
 
-def _refused(price: ListPrice | NoListPrice, reason: str) -> PriceStep:
-    return PriceStep(provider=price.provider, model=price.model, outcome="refused", reason=reason)
+def _not_taken(price: ListPrice | NoListPrice, outcome: Literal["left", "refused"], reason: str) -> PriceStep:
+    return PriceStep(provider=price.provider, model=price.model, outcome=outcome, reason=reason)

@@ -88,9 +88,25 @@ def set_price(
     Raises:
         InvalidRequest: a value cannot be a price, the start is over, or somebody set another version meanwhile.
     """
+    check_model_terms(terms=terms)
     version = PricingConfig(**asdict(terms), is_offered=is_offered, note=note, created_by=actor)
     _check_values(version)
-    if version.cached_input_usd_per_1k > version.input_usd_per_1k:
+    with transaction.atomic():
+        lock_model_price(model=terms.model)
+        versions = PricingConfig.objects.filter(model=terms.model)
+        _start(version, earlier=list(versions), effective_from=effective_from, follows=follows)
+        _record(version, earlier=list(versions), terms=asdict(terms), actor=actor, address=address)
+    return version
+
+
+def check_model_terms(*, terms: ModelTerms) -> None:
+    """Whether they can be a price at all; nothing is asked of the database.
+
+    Raises:
+        InvalidRequest: a value cannot be a price.
+    """
+    _check_values(PricingConfig(**asdict(terms)))
+    if terms.cached_input_usd_per_1k > terms.input_usd_per_1k:
         # No provider asks more for a token that it has read before, so two columns were mixed up. There is no way to
         # insist: whoever really meets such a provider gives the higher price for both.
         raise InvalidRequest(
@@ -98,12 +114,6 @@ def set_price(
             fault="cached input would cost more than input",
             remedy="Look whether the two are exchanged; where cached input is not cheaper, give the same price.",
         )
-    with transaction.atomic():
-        lock_model_price(model=terms.model)
-        versions = PricingConfig.objects.filter(model=terms.model)
-        _start(version, earlier=list(versions), effective_from=effective_from, follows=follows)
-        _record(version, earlier=list(versions), terms=asdict(terms), actor=actor, address=address)
-    return version
 
 
 def set_operation_price(
