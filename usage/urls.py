@@ -1,6 +1,14 @@
 """The pages of usage."""
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
+
+from usage.views.usage import usage, usage_call, usage_export, usage_of_entry, usage_top
 
 app_name = "usage"
-urlpatterns: list[URLPattern] = []
+urlpatterns: list[URLPattern] = [
+    path("billing/usage/", usage, name="usage"),
+    path("billing/usage/export.csv", usage_export, name="export"),
+    path("billing/usage/top/", usage_top, name="top"),
+    path("billing/usage/calls/<slug:call>/", usage_call, name="call"),
+    path("billing/usage/entries/<int:sequence>/", usage_of_entry, name="of_entry"),
+]

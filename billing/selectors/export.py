@@ -16,7 +16,7 @@ from billing.selectors.entries import EntryFilter
 from billing.selectors.export_cells import Cell, neutralise_formula, safe_cell
 from billing.selectors.export_sheets import CUSTOMER_LEDGER, LEDGER, Sheet
 
-__all__ = ["ROWS_PER_CHUNK", "iterate_rows", "neutralise_formula", "stream_csv", "stream_ledger_csv"]
+__all__ = ["ROWS_PER_CHUNK", "iterate_rows", "neutralise_formula", "stream_csv", "stream_ledger_csv", "write_rows"]
 
 ROWS_PER_CHUNK = 500
 
@@ -29,10 +29,10 @@ def stream_ledger_csv(*, entry_filter: EntryFilter) -> Iterator[str]:
 
 def stream_csv(*, sheet: Sheet, rows: QuerySet[Any]) -> Iterator[str]:
     """These rows of a sheet as CSV (RFC 4180), in pieces and in constant memory. Times are UTC, numbers exact."""
-    yield _write_rows([sheet.columns])
+    yield write_rows([sheet.columns])
     cells = (sheet.cells(row) for row in iterate_rows(sheet=sheet, rows=rows))
     while chunk := list(islice(cells, ROWS_PER_CHUNK)):
-        yield _write_rows(chunk)
+        yield write_rows(chunk)
 
 
 def iterate_rows(*, sheet: Sheet, rows: QuerySet[Any]) -> Iterator[Any]:
@@ -55,7 +55,7 @@ def _rows_after(last: Any, *, ordered: QuerySet[Any], key: tuple[str, ...]) -> l
     return page
 
 
-def _write_rows(rows: Iterable[tuple[Cell, ...]]) -> str:
+def write_rows(rows: Iterable[tuple[Cell, ...]]) -> str:
     """Texts in quotes, so that no separator of any country splits them; numbers without, so that they stay numbers."""
     piece = StringIO()
     csv.writer(piece, quoting=csv.QUOTE_NONNUMERIC).writerows([safe_cell(cell) for cell in row] for row in rows)

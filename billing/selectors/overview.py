@@ -43,15 +43,21 @@ _FIRST_SEQUENCE_SINCE = """
 """
 
 
+def first_sequence_since(*, customer_id: int, since: datetime) -> int:
+    """From which entry on the customer's entries were recorded at `since` or later."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FIRST_SEQUENCE_SINCE, {"customer": customer_id, "since": since})
+        row = cursor.fetchone()
+    return row[0] or 1
+
+
 def daily_movements(*, customer_id: int, now: datetime, days: int = 30) -> list[DayMovement]:
     """One movement for each of the last `days` days, the oldest first and today last; days without entries are zero."""
     first = now.astimezone(UTC).date() - timedelta(days=days - 1)
     since = datetime.combine(first, time.min, UTC)
-    with connection.cursor() as cursor:
-        cursor.execute(_FIRST_SEQUENCE_SINCE, {"customer": customer_id, "since": since})
-        first_sequence = cursor.fetchone()[0] or 1
+    sequence = first_sequence_since(customer_id=customer_id, since=since)
     rows = (
-        LedgerEntry.objects.filter(customer_id=customer_id, sequence__gte=first_sequence, occurred_at__gte=since)
+        LedgerEntry.objects.filter(customer_id=customer_id, sequence__gte=sequence, occurred_at__gte=since)
         .annotate(day=TruncDate("occurred_at", tzinfo=UTC))
         .values("day")
         .annotate(credits_in=Sum("amount", filter=Q(amount__gt=0)), credits_out=Sum("amount", filter=Q(amount__lt=0)))

@@ -11,7 +11,16 @@ from billing.models import CreditPack
 
 PUBLIC = {"billing:home", "billing:metrics", "billing:stripe_webhook"}
 MACHINES = {"billing:stripe_webhook"}  # prove themselves by a signature (metrics: by a token), not by a cookie
-ARGUMENTS = {"pack": "standard", "key": "x", "uidb36": "1", "pk": "1", "extra_tags": "x", "provider": "google"}
+ARGUMENTS = {
+    "pack": "standard",
+    "key": "x",
+    "uidb36": "1",
+    "pk": "1",
+    "extra_tags": "x",
+    "provider": "google",
+    "call": "use_x",
+    "sequence": "1",
+}
 
 
 def walk(resolver: URLResolver, *, prefix: str = "", namespace: str = "") -> Iterator[tuple[str, str]]:
@@ -36,7 +45,7 @@ def fill(route: str) -> str:
 
 
 ADDRESSES = [(name, path) for name, path in walk(get_resolver()) if not path.startswith("/admin/")]
-PAGES = [(name, path) for name, path in ADDRESSES if name.startswith("billing:") and name not in PUBLIC]
+PAGES = [(name, path) for name, path in ADDRESSES if name.startswith(("billing:", "usage:")) and name not in PUBLIC]
 
 
 @pytest.fixture
@@ -55,7 +64,7 @@ def test_strangers_are_sent_to_log_in(name: str, path: str, client: Client, pack
     response = client.get(path)
 
     assert response.status_code == 302
-    assert response["Location"].startswith("/accounts/login/?next=/billing/")
+    assert response["Location"].startswith(f"/accounts/login/?next={path.split('?')[0]}")
 
 
 @pytest.mark.parametrize(("name", "path"), PAGES)

@@ -28,6 +28,7 @@ OWN_PAGES = [
     "/billing/buy/custom/?amount=25",
     "/billing/payments/",
     "/billing/ledger/",
+    "/billing/usage/",
     "/billing/checkout/cancelled/",
     "/accounts/api-keys/",
     "/accounts/email/",
