@@ -184,6 +184,7 @@ VARIABLES: Final = (
     Variable("E037", "STAFF_CREDIT_DAILY_TOTAL", "a whole number of credits: 50000", _is_at_least(0)),
     Variable("E038", "STAFF_REFUND_LIMIT", "a whole number of minor units: 10000", _is_at_least(0)),
     Variable("E039", "WEBHOOK_BODY_RETENTION_DAYS", "a whole number of days: 90", _is_at_least(1), _always),
+    Variable("E048", "DEFAULT_PRICE_MODEL", "a model's name: gpt-5-mini", _matches(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]*")),
     Variable("E034", "METRICS_TOKEN", "at least 20 characters without a blank", _matches(r"[!-~]{20,}")),
 )
 

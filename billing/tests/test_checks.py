@@ -74,6 +74,7 @@ MALFORMED: dict[str, list[Any]] = {
     "STAFF_CREDIT_DAILY_TOTAL": [-1],
     "STAFF_REFUND_LIMIT": [-1],
     "WEBHOOK_BODY_RETENTION_DAYS": [0, -1],
+    "DEFAULT_PRICE_MODEL": ["two words", "-gpt"],
 }
 NEEDED = {
     *("SECRET_KEY", "ALLOWED_HOSTS", "SITE_URL", "DATABASE_URL", "REDIS_URL", "EMAIL_URL", "STRIPE_SECRET_KEY"),
