@@ -1,7 +1,7 @@
 """Charges put right for a period, and taken back."""
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from itertools import count
 
@@ -25,33 +25,10 @@ from usage.selectors.corrections import CorrectionTerms, preview_correction, sum
 from usage.services import corrections
 from usage.services.calls import abandon_call, finish_call, open_call
 from usage.services.corrections import apply_correction, finish_correction, read_terms, reverse_correction
+from usage.tests.corrections import MODEL, call, make_price
 
 pytestmark = pytest.mark.django_db
-MODEL = "gpt-4o"
 _names = count(1)
-
-
-def make_price(*, input_usd: str = "0.0025", request_usd: str = "0", model: str = MODEL) -> PricingConfig:
-    """A version of the price; output costs four times the input, cached input half of it."""
-    usd = Decimal(input_usd)
-    price = PricingConfig.objects.create(
-        model=model,
-        input_usd_per_1k=usd,
-        cached_input_usd_per_1k=usd / 2,
-        output_usd_per_1k=usd * 4,
-        request_usd=Decimal(request_usd),
-        effective_from=datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=next(_names)),
-    )
-    price.refresh_from_db()  # as the database has it
-    return price
-
-
-def call(customer: BillingCustomer, *, input: int = 1000, output: int = 100, model: str = MODEL) -> UsageEvent:
-    """A call that was made and charged by the price that holds."""
-    opened = open_call(
-        customer_id=customer.pk, model=model, input_tokens=input, max_tokens=output, event_id=f"call-{next(_names)}"
-    )
-    return finish_call(call=opened, tokens=Tokens(input=input, output=output), basis=Basis.REPORTED)
 
 
 def terms_of(price: PricingConfig, *, model: str = MODEL) -> CorrectionTerms:
@@ -268,7 +245,7 @@ def test_calls_of_others_times_and_failures_stay_as_they_are(
     make_price(model="other", input_usd="0.025")
     call(buyer, model="other")
     opened = open_call(
-        customer_id=buyer.pk, model=MODEL, input_tokens=10, max_tokens=10, event_id=f"call-{next(_names)}"
+        customer_id=buyer.pk, model=MODEL, input_tokens=10, max_tokens=10, event_id=f"own-call-{next(_names)}"
     )
     failed = abandon_call(call=opened, failure="upstream is down")
     old = call(buyer)
@@ -311,7 +288,7 @@ def test_what_staff_wrote_off_is_not_given_back(wrong: PricingConfig, right: Pri
 def call_into_debt(customer: BillingCustomer) -> UsageEvent:
     """A call that held less than it cost in the end."""
     opened = open_call(
-        customer_id=customer.pk, model=MODEL, input_tokens=100, max_tokens=10, event_id=f"call-{next(_names)}"
+        customer_id=customer.pk, model=MODEL, input_tokens=100, max_tokens=10, event_id=f"own-call-{next(_names)}"
     )
     return finish_call(call=opened, tokens=Tokens(input=1000, output=100), basis=Basis.REPORTED)
 
