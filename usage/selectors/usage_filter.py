@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Case, CharField, F, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce, NullIf, Substr
@@ -39,7 +40,7 @@ class UsageFilter:
         return replace(self, what="", key_id="", outcome="")
 
 
-def choose_entries(chosen: UsageFilter) -> QuerySet[LedgerEntry]:
+def choose_entries(chosen: UsageFilter) -> QuerySet[Any]:
     """The ledger's entries that are usage: calls, direct debits and corrections, each with `sort`, `what`, `by_key`.
 
     They are what was charged, so every sum of usage is made of them, and agrees with the ledger. A direct debit is an

@@ -104,14 +104,14 @@ def find_keys(*, key_ids: Iterable[str]) -> dict[str, ApiKey]:
     return {key.key_id: key for key in ApiKey.objects.filter(key_id__in=[name for name in key_ids if name])}
 
 
-def _charged_rows(chosen: UsageFilter, *, by: str) -> Iterable[dict[str, Any]]:
+def _charged_rows(chosen: UsageFilter, *, by: str) -> list[dict[str, Any]]:
     if chosen.outcome == "not_charged":
         return []
     entries = choose_entries(chosen).annotate(day=TruncDate("occurred_at", tzinfo=UTC))
     if by in _COLUMN:
         entries = entries.annotate(name=F(_COLUMN[by]))
     has_estimate = Q(usage_event__estimated_credits__isnull=False)
-    return (
+    rows = (
         entries.values("day", "sort", *(["name"] if by in _COLUMN else []))
         .annotate(
             credits=Sum(-F("amount")),
@@ -124,9 +124,10 @@ def _charged_rows(chosen: UsageFilter, *, by: str) -> Iterable[dict[str, Any]]:
         )
         .order_by()
     )
+    return list(rows)
 
 
-def _not_charged_rows(chosen: UsageFilter, *, by: str) -> Iterable[dict[str, Any]]:
+def _not_charged_rows(chosen: UsageFilter, *, by: str) -> list[dict[str, Any]]:
     if chosen.outcome == "charged":
         return []
     calls = choose_calls(chosen).filter(entry__isnull=True).annotate(day=TruncDate("occurred_at", tzinfo=UTC))
@@ -134,7 +135,8 @@ def _not_charged_rows(chosen: UsageFilter, *, by: str) -> Iterable[dict[str, Any
         calls = calls.annotate(name=Coalesce(NullIf("model", Value("")), "operation", output_field=CharField()))
     elif by == BY_KEY:
         calls = calls.annotate(name=Coalesce("api_key__key_id", Value(""), output_field=CharField()))
-    return calls.values("day", *(["name"] if by in _COLUMN else [])).annotate(not_charged=Count("pk")).order_by()
+    rows = calls.values("day", *(["name"] if by in _COLUMN else [])).annotate(not_charged=Count("pk")).order_by()
+    return list(rows)
 
 
 def _add(target: UsageSum, row: dict[str, Any]) -> None:
