@@ -1,5 +1,6 @@
 """A diff and its measure, and the reading of one that somebody pasted."""
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,6 +12,7 @@ from usage.diffs.refusals import DiffRefused, Reason
 MAX_BYTES: Final = 200_000
 MAX_FILES: Final = 2_000
 MAX_TITLE: Final = 300
+_UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +74,8 @@ def too_large(*, field: str) -> DiffRefused:
 
 
 def clean_text(text: str) -> str:
-    """The text with the line ends of Unix and without NUL, which PostgreSQL has no text for."""
-    return text.replace("\r\n", "\n").replace("\0", "�")
+    """The text with the line ends of Unix, and without what PostgreSQL has no text for."""
+    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
 
 
 def _no_diff(*, field: str, fault: str) -> DiffRefused:

@@ -40,7 +40,7 @@ def find_repository(*, name: str, allowed: tuple[str, ...]) -> Repository:
         DiffRefused: it is not allowed, however it is written.
     """
     name = name.strip()
-    if 0 < len(name) <= MAX_NAME and name.isprintable():
+    if 0 < len(name) <= MAX_NAME and name.isprintable() and not name.endswith("/"):
         found = _find_remote(name, allowed) if name.startswith("https://") else _find_local(name, allowed)
         if found is not None:
             return found
@@ -101,8 +101,7 @@ def _find_remote(name: str, allowed: tuple[str, ...]) -> Repository | None:
     if not _is_plain_https(name):
         return None
     for entry in allowed:
-        is_below = entry.endswith("/") and name.startswith(entry) and len(name) > len(entry)
-        if is_below or name == entry:
+        if name == entry or (entry.endswith("/") and name.startswith(entry)):
             return Repository(name=name)
     return None
 
