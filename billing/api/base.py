@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, ClassVar
 
 from rest_framework.exceptions import AuthenticationFailed, NotFound, UnsupportedMediaType
@@ -27,6 +28,8 @@ class ApiView(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Who is calling and whether they may; then, before anything reads it, whether the body can be read."""
         super().initial(request, *args, **kwargs)
+        if any("\0" in str(part) for part in kwargs.values()):
+            raise NotFound("PostgreSQL has no text with a NUL in it, so nothing is called so.")
         has_body = request.META.get("CONTENT_LENGTH") not in (None, "", "0")
         if has_body and not is_json(request.content_type):
             raise UnsupportedMediaType(request.content_type or "", detail="Send a body of application/json.")
@@ -95,11 +98,11 @@ def read_body(request: Request, shape: type[StrictSerializer]) -> dict[str, Any]
     return dict(fields.validated_data)
 
 
-def read_query(request: Request, shape: type[StrictSerializer]) -> dict[str, Any]:
-    """The parameters of the address, checked the same way; none may come twice."""
+def read_query(request: Request, shape: type[StrictSerializer], *, but: Collection[str] = ()) -> dict[str, Any]:
+    """The parameters of the address, checked the same way; none may come twice. `but` are read by somebody else."""
     twice = [name for name, values in request.query_params.lists() if len(values) > 1]
     if twice:
         raise ValidationError({name: ["Send it once."] for name in twice})
-    fields = shape(data=request.query_params.dict())
+    fields = shape(data={name: value for name, value in request.query_params.items() if name not in but})
     fields.is_valid(raise_exception=True)
     return dict(fields.validated_data)

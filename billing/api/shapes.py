@@ -22,7 +22,12 @@ _ENTRY_ID: Final = re.compile(r"led_([0-9a-z]+)_([0-9]{1,18})", re.ASCII)
 
 def entry_id(entry: LedgerEntry) -> str:
     """An entry's name: its customer's and its number there, which tell nothing about other customers."""
-    return f"led_{entry.customer.public_id.removeprefix('cust_')}_{entry.sequence}"
+    return entry_name(customer=entry.customer, sequence=entry.sequence)
+
+
+def entry_name(*, customer: BillingCustomer, sequence: int) -> str:
+    """The name of the customer's entry of a number."""
+    return f"led_{customer.public_id.removeprefix('cust_')}_{sequence}"
 
 
 def find_entry(name: str, *, field: str, customer: BillingCustomer | None = None) -> LedgerEntry:

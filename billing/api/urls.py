@@ -3,13 +3,28 @@
 from django.urls import URLPattern, path
 
 from billing.api.balance import CustomerBalance
+from billing.api.checkout_sessions import CheckoutSessions
+from billing.api.customers import Customers, OneCustomer
 from billing.api.debits import Debits
+from billing.api.holds import Holds, OneHold, ReleaseHold, SettleHold
+from billing.api.ledger_entries import LedgerEntries, OneLedgerEntry
+from billing.api.packs import CreditPacks
 from billing.api.staff_credits import StaffCredits
 from billing.api.staff_entries import StaffLedgerEntries
 
 urlpatterns: list[URLPattern] = [
     path("balance", CustomerBalance.as_view(), name="balance"),
+    path("ledger-entries", LedgerEntries.as_view(), name="ledger_entries"),
+    path("ledger-entries/<str:entry>", OneLedgerEntry.as_view(), name="ledger_entry"),
+    path("credit-packs", CreditPacks.as_view(), name="credit_packs"),
+    path("checkout-sessions", CheckoutSessions.as_view(), name="checkout_sessions"),
     path("debits", Debits.as_view(), name="debits"),
+    path("holds", Holds.as_view(), name="holds"),
+    path("holds/<str:hold>", OneHold.as_view(), name="hold"),
+    path("holds/<str:hold>/settle", SettleHold.as_view(), name="settle_hold"),
+    path("holds/<str:hold>/release", ReleaseHold.as_view(), name="release_hold"),
+    path("customers", Customers.as_view(), name="customers"),
+    path("customers/<path:customer>", OneCustomer.as_view(), name="customer"),
     path("admin/credits", StaffCredits.as_view(), name="staff_credits"),
     path("admin/ledger-entries", StaffLedgerEntries.as_view(), name="staff_ledger_entries"),
 ]

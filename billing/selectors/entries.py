@@ -70,6 +70,21 @@ def page_of_entries(
     return EntryPage(entries, entries[-1].sequence if len(rows) > limit else None)
 
 
+def newest_entries_of(
+    *, entries: QuerySet[LedgerEntry], after: int | None, before: int | None, limit: int
+) -> tuple[list[LedgerEntry], bool]:
+    """Up to `limit` of one customer's entries, newest first, and whether more follow in the direction of reading.
+
+    With `after` those older than that sequence; with `before` those just newer than that one.
+    """
+    if before is not None:
+        newer = list(entries.filter(sequence__gt=before).order_by("sequence")[: limit + 1])
+        return newer[:limit][::-1], len(newer) > limit
+    chosen = entries if after is None else entries.filter(sequence__lt=after)
+    rows = list(chosen.order_by("-sequence")[: limit + 1])
+    return rows[:limit], len(rows) > limit
+
+
 def sum_entries(*, entry_filter: EntryFilter) -> EntrySums:
     """What came in and went out by the entries of a filter. Reads them all: show it where a filter is set."""
     sums = entry_filter.matching().aggregate(

@@ -18,6 +18,24 @@ def ensure_customer(*, user: User) -> BillingCustomer:
     return customer
 
 
+def create_external_customer(*, external_id: str, email: str | None = None) -> tuple[BillingCustomer, bool]:
+    """The customer that the product calls so, made with an empty balance if there is none; and whether it was made.
+
+    Two callers at once get the same one. An e-mail address that is given replaces the one kept. No bonus: it is for
+    people who sign up here.
+    """
+    with transaction.atomic():
+        customer, is_new = BillingCustomer.objects.get_or_create(
+            external_id=external_id, defaults={"email": email or ""}
+        )
+        if is_new:
+            balances.open_balance(customer_id=customer.pk)
+        elif email is not None and customer.email != email:
+            customer.email = email
+            customer.save(update_fields=["email"])
+    return customer, is_new
+
+
 def freeze_customer(*, customer_id: int, reason: str) -> None:
     """Refuse debits and holds from now on; settling, releasing, expiry, claw-backs and grants go on.
 

@@ -57,7 +57,7 @@ def _retire(customer: BillingCustomer) -> None:
 
 
 def _make(*, customer: BillingCustomer, instead_of: str | None, gateway: StripeGateway) -> str:
-    email = customer.user.email if customer.user else ""
+    email = customer.user.email if customer.user else customer.email
     made = gateway.create_customer(
         email=email,
         reference=customer.public_id,
