@@ -185,6 +185,14 @@ VARIABLES: Final = (
     Variable("E038", "STAFF_REFUND_LIMIT", "a whole number of minor units: 10000", _is_at_least(0)),
     Variable("E039", "WEBHOOK_BODY_RETENTION_DAYS", "a whole number of days: 90", _is_at_least(1), _always),
     Variable("E048", "DEFAULT_PRICE_MODEL", "a model's name: gpt-5-mini", _matches(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]*")),
+    Variable(
+        "E049",
+        "LLM_API_PROVIDERS",
+        "name=https://host/v1|key, comma-separated",
+        _each(_matches(r"[A-Za-z0-9._-]+\s*=\s*https?://[^\s|]+(\|\S*)?")),
+    ),
+    Variable("E050", "LLM_TIMEOUT_SECONDS", "a whole number of seconds above 0: 120", _is_at_least(1), _always),
+    Variable("E051", "API_OPEN_STREAMS", "a whole number, 0 is no limit: 50", _is_at_least(0)),
     Variable("E034", "METRICS_TOKEN", "at least 20 characters without a blank", _matches(r"[!-~]{20,}")),
 )
 

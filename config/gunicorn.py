@@ -7,7 +7,7 @@ from config.logs import configure_structlog, logging_config
 wsgi_app = "config.wsgi:application"
 bind = os.environ.get("BIND") or f"0.0.0.0:{os.environ.get('PORT', '8000')}"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
-threads = 4
+threads = int(os.environ.get("WEB_THREADS", "16"))  # a streaming answer keeps its thread until it ends
 worker_class = "gthread"
 timeout = 30
 graceful_timeout = 30

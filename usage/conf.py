@@ -16,6 +16,21 @@ def llm_api_key() -> str:
     return str(settings.LLM_API_KEY)
 
 
+def llm_providers() -> dict[str, tuple[str, str]]:
+    """Address and key of each provider that has its own, from `name=https://host/v1|key`."""
+    providers = {}
+    for text in settings.LLM_API_PROVIDERS:
+        name, _, place = text.partition("=")
+        base_url, _, key = place.partition("|")
+        providers[name.strip()] = (base_url.strip().rstrip("/"), key.strip())
+    return providers
+
+
+def llm_timeout_seconds() -> float:
+    """How long a provider may be silent: before it answers, and between two pieces of a stream."""
+    return float(settings.LLM_TIMEOUT_SECONDS)
+
+
 def tokenizer() -> Callable[[str, str], int] | None:
     """A function of a text and a model's name that counts tokens, where the installation names one."""
     return import_string(settings.TOKENIZER) if settings.TOKENIZER else None

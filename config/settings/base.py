@@ -55,6 +55,7 @@ MIDDLEWARE = [
     "config.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "config.request_id.RequestIdMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
     "config.csp.PolicyMiddleware",
     "django_permissions_policy.PermissionsPolicyMiddleware",
@@ -63,6 +64,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "accounts.middleware.PrivatePagesMiddleware",
+    "billing.middleware.CreditNoticeMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -150,6 +152,8 @@ WEBHOOK_BODY_RETENTION_DAYS = env.integer("WEBHOOK_BODY_RETENTION_DAYS", default
 METRICS_TOKEN = env.text("METRICS_TOKEN")
 LLM_BASE_URL = env.text("LLM_BASE_URL")
 LLM_API_KEY = env.text("LLM_API_KEY")
+LLM_API_PROVIDERS = env.words("LLM_API_PROVIDERS")  # API in the name keeps it out of pages about errors
+LLM_TIMEOUT_SECONDS = env.integer("LLM_TIMEOUT_SECONDS", default=120)
 DEFAULT_PRICE_MODEL = env.text("DEFAULT_PRICE_MODEL")
 SUMMARY_MODEL = env.text("SUMMARY_MODEL", "gpt-5-mini")
 SUMMARY_REPOSITORIES = env.words("SUMMARY_REPOSITORIES")
@@ -202,6 +206,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
         "schedule": crontab(hour=2, minute=30),
         "options": {"expires": 3600},
     },
+    "purge-answers": {
+        "task": "billing.purge_answers",
+        "schedule": crontab(hour=2, minute=50),
+        "options": {"expires": 3600},
+    },
     "reconcile-recent": {"task": "billing.reconcile_recent", "schedule": 900.0, "options": {"expires": 900}},
     "reconcile-in-full": {
         "task": "billing.reconcile_in_full",
@@ -241,5 +250,6 @@ LOG_FORMAT = env.text("LOG_FORMAT", "console")
 LOGGING = logging_config(LOG_FORMAT)
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
 DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
+DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = True  # RequestIdMiddleware has made sure of it
 DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG  # one line a request: its end
 configure_structlog()
