@@ -4,6 +4,7 @@ The key's row is locked after the balance, so two calls by one key wait for each
 different customers. What the key's open holds set aside counts as spent.
 """
 
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -48,8 +49,7 @@ def check_key_limit(*, placed_by: str, charged: Decimal, held: Decimal, now: dat
     spent, limit = _count(placed_by=placed_by, amount=charged, now=now)
     if limit is None:
         return
-    open_holds = CreditHold.objects.filter(placed_by=placed_by, state=HoldState.OPEN)
-    set_aside = open_holds.aggregate(total=Sum("amount"))["total"] or ZERO
+    set_aside = _set_aside(placed_by)
     if spent + set_aside > limit:
         required = charged + held
         raise KeyLimitReached(
@@ -57,10 +57,37 @@ def check_key_limit(*, placed_by: str, charged: Decimal, held: Decimal, now: dat
         )
 
 
+@dataclass(frozen=True, slots=True)
+class KeyRoom:
+    """A key's monthly limit, and what is left of it."""
+
+    limit: Decimal
+    left: Decimal
+
+
+def find_key_room(*, placed_by: str, now: datetime) -> KeyRoom | None:
+    """What the key may still spend this month; None where nothing limits it.
+
+    The key's row stays locked, so ask when the balance is locked already, and count what was spent then.
+    """
+    if not placed_by.startswith(_KEY_PREFIX):
+        return None
+    spent, limit = _count(placed_by=placed_by, amount=ZERO, now=now)
+    if limit is None:
+        return None
+    return KeyRoom(limit=limit, left=max(ZERO, limit - spent - _set_aside(placed_by)))
+
+
 def spent_this_month(*, key: ApiKey, now: datetime) -> Decimal:
     """What the key was charged this month, open holds not included."""
     row = ApiKeySpending.objects.filter(api_key=key, month=_month(now)).first()
     return row.spent if row else ZERO
+
+
+def _set_aside(placed_by: str) -> Decimal:
+    """What the key's open holds keep."""
+    open_holds = CreditHold.objects.filter(placed_by=placed_by, state=HoldState.OPEN)
+    return open_holds.aggregate(total=Sum("amount"))["total"] or ZERO
 
 
 def _count(*, placed_by: str, amount: Decimal, now: datetime) -> tuple[Decimal, Decimal | None]:
