@@ -15,13 +15,14 @@ def header_balance(request: HttpRequest) -> dict[str, Any]:
     A view that has read the balance leaves it in `request.billing_balance`, so that a page reads it once.
     """
 
-    def read() -> Balance | None:
-        known: Balance | None = getattr(request, "billing_balance", None)
-        if known is not None:
-            return known
-        user = getattr(request, "user", None)
-        if user is None or not user.is_authenticated:
-            return None
-        return read_balance(user_id=user.pk, now=timezone.now())
+    return {"header_balance": SimpleLazyObject(lambda: balance_of_request(request))}
 
-    return {"header_balance": SimpleLazyObject(read)}
+
+def balance_of_request(request: HttpRequest) -> Balance | None:
+    """The logged-in user's balance, read once for a request; nothing for strangers and for who has none yet."""
+    known: Balance | None = getattr(request, "billing_balance", None)
+    user = getattr(request, "user", None)
+    if known is None and user is not None and user.is_authenticated:
+        known = read_balance(user_id=user.pk, now=timezone.now())
+        request.billing_balance = known  # type: ignore[attr-defined]
+    return known

@@ -28,7 +28,7 @@ from accounts.models import User
 from billing.errors import BillingError, CustomerFrozen, HoldEnded, InsufficientCredits, InvalidRequest
 from billing.kinds import CALLER_KEY_PREFIX, GRANT_PRIORITIES, EntryKind, HoldState
 from billing.models import BillingCustomer, CreditHold, LedgerEntry
-from billing.money import parse_positive_credits
+from billing.money import CREDIT_STEP, parse_positive_credits
 from billing.selectors.balances import Balance, read_balance
 from billing.services.customers import ensure_customer
 from billing.services.holds import place_hold, release_hold, settle_hold
@@ -43,12 +43,14 @@ __all__ = [
     "has_enough_credits",
     "hold_credits",
     "require_credits",
+    "spends_credits",
 ]
 
 # Credits that Stripe pays for come with their payment, by its webhook: application code cannot make them.
 _GIVEN_KINDS = tuple(kind for kind in GRANT_PRIORITIES if kind not in (EntryKind.PURCHASE, EntryKind.AUTO_TOP_UP))
 MAX_KEY_LENGTH, MAX_DESCRIPTION_LENGTH = 255, 500
 MAX_SOURCE_TYPE_LENGTH, MAX_SOURCE_ID_LENGTH = 40, 100
+_SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # PostgreSQL refuses these in texts
 
 
@@ -211,24 +213,39 @@ def require_credits(amount: Decimal | int | str) -> Callable[..., Callable[..., 
     `application/problem+json` for clients that ask for JSON; for a frozen customer it is 403. It looks, it does not
     hold: the view still spends.
     """
-    required = parse_positive_credits(amount)
+    return _guard(required=parse_positive_credits(amount), may_be_read=False)
 
+
+def spends_credits(amount: Decimal | int | str = CREDIT_STEP) -> Callable[..., Callable[..., HttpResponse]]:
+    """A decorator for views of signed-in users that spend when a form is sent: everybody may read the page.
+
+    GET, HEAD and OPTIONS always reach the view (the frame warns, see `billing.middleware`). Any other method needs
+    `amount` credits to spend, by default more than none, and is refused like by `require_credits`.
+    """
+    return _guard(required=parse_positive_credits(amount), may_be_read=True)
+
+
+def _guard(*, required: Decimal, may_be_read: bool) -> Callable[..., Callable[..., HttpResponse]]:
     def decorate(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
         @functools.wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             if not isinstance(request.user, User):
-                raise TypeError("require_credits guards views of signed-in users: put login_required above it.")
-            balance = get_balance(request.user)
-            refusal: BillingError | None = None
-            if balance.is_frozen:
-                refusal = CustomerFrozen()
-            elif balance.spendable < required:
-                refusal = InsufficientCredits(available=balance.available, required=required)
+                raise TypeError("Credits are asked for in views of signed-in users: put login_required above.")
+            is_read = may_be_read and request.method in _SAFE_METHODS
+            refusal = None if is_read else _refusal_for(get_balance(request.user), required=required)
             return answer_refusal(request, refusal) if refusal else view(request, *args, **kwargs)
 
         return guarded
 
     return decorate
+
+
+def _refusal_for(balance: Balance, *, required: Decimal) -> BillingError | None:
+    if balance.is_frozen:
+        return CustomerFrozen()
+    if balance.spendable < required:
+        return InsufficientCredits(available=balance.available, required=required)
+    return None
 
 
 def _customer_id(user: User) -> int:

@@ -48,6 +48,20 @@ class Balance:
     def is_low(self) -> bool:
         return self.available < self.low_threshold
 
+    @property
+    def standing(self) -> str:
+        """What a page should warn of: `frozen`, `debt`, `empty`, `overdraft`, `low`; `fine` is nothing.
+
+        With `debt` and `empty` requests are refused; with `overdraft` they go on at the cost of a debt.
+        """
+        if self.is_frozen:
+            return "frozen"
+        if not self.spendable:
+            return "debt" if self.debt else "empty"
+        if not self.available:
+            return "overdraft"
+        return "low" if self.is_low else "fine"
+
 
 @dataclass(frozen=True, slots=True)
 class NextExpiry:

@@ -1,5 +1,6 @@
 """What the overview and the lists show beyond the balance itself. Reads only, never locks."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -8,23 +9,39 @@ from django.db import connection
 from django.db.models import Prefetch, Q, Sum
 from django.db.models.functions import TruncDate
 
+from billing.kinds import EntryKind
 from billing.models import BillingCustomer, LedgerEntry, Payment, PaymentDispute, PaymentRefund, PaymentState
-from billing.money import ZERO
+from billing.money import ZERO, round_credits_down
 
 # Stripe keeps a checkout open for a day; a little less, so that nobody is sent to one that is about to close.
 CHECKOUT_LIFETIME = timedelta(hours=23)
 GIVEN_BACK_IS_NEWS = timedelta(days=30)
+RUNWAY_DAYS, LEAST_RUNWAY_DAYS = 7, 3
+_USED = (EntryKind.USAGE, EntryKind.USAGE_CORRECTION)
 _NEWEST_REFUNDS_FIRST = Prefetch("refunds", PaymentRefund.objects.order_by("-refunded_at", "-pk"))
 _NEWEST_DISPUTES_FIRST = Prefetch("disputes", PaymentDispute.objects.order_by("-opened_at", "-pk"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayMovement:
-    """Credits that came in and went out on one day (UTC), both as positive amounts."""
+    """Credits that came in and went out on one day (UTC), both as positive amounts.
+
+    `used` is what usage took of it, less what corrections gave back.
+    """
 
     day: date
     credits_in: Decimal
     credits_out: Decimal
+    used: Decimal = ZERO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runway:
+    """For how many whole days the credits last at the average of the last `average_days` complete days."""
+
+    days: int
+    average_days: int
+    a_day: Decimal
 
 
 # Entries have no index on time, and need none: their sequence grows with it and has no gaps, so the first entry since a
@@ -60,16 +77,39 @@ def daily_movements(*, customer_id: int, now: datetime, days: int = 30) -> list[
         LedgerEntry.objects.filter(customer_id=customer_id, sequence__gte=sequence, occurred_at__gte=since)
         .annotate(day=TruncDate("occurred_at", tzinfo=UTC))
         .values("day")
-        .annotate(credits_in=Sum("amount", filter=Q(amount__gt=0)), credits_out=Sum("amount", filter=Q(amount__lt=0)))
+        .annotate(
+            credits_in=Sum("amount", filter=Q(amount__gt=0)),
+            credits_out=Sum("amount", filter=Q(amount__lt=0)),
+            used=Sum("amount", filter=Q(kind__in=_USED)),
+        )
     )
     by_day = {
         row["day"]: DayMovement(
-            day=row["day"], credits_in=row["credits_in"] or ZERO, credits_out=-(row["credits_out"] or ZERO)
+            day=row["day"],
+            credits_in=row["credits_in"] or ZERO,
+            credits_out=-(row["credits_out"] or ZERO),
+            used=-(row["used"] or ZERO),
         )
         for row in rows
     }
     calendar = (first + timedelta(days=offset) for offset in range(days))
     return [by_day.get(day) or DayMovement(day=day, credits_in=ZERO, credits_out=ZERO) for day in calendar]
+
+
+def estimate_runway(*, movements: Sequence[DayMovement], available: Decimal) -> Runway | None:
+    """How long the credits last; `movements` are in order of days, the present one last.
+
+    The average is over the last seven complete days, or those since the first use where that is sooner. Nothing with
+    less than three of them, and nothing where nothing was used or is left.
+    """
+    complete = movements[:-1]
+    first = next((index for index, movement in enumerate(complete) if movement.used), len(complete))
+    lately = complete[max(first, len(complete) - RUNWAY_DAYS) :]
+    used = sum((movement.used for movement in lately), ZERO)
+    if len(lately) < LEAST_RUNWAY_DAYS or used <= 0 or available <= 0:
+        return None
+    days = int(available * len(lately) / used)
+    return Runway(days=days, average_days=len(lately), a_day=round_credits_down(used / len(lately)))
 
 
 def payments_under_way(*, customer_id: int) -> list[Payment]:

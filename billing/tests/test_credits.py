@@ -22,6 +22,7 @@ from billing.credits import (
     has_enough_credits,
     hold_credits,
     require_credits,
+    spends_credits,
 )
 from billing.errors import (
     BillingError,
@@ -33,7 +34,7 @@ from billing.errors import (
     InvalidRequest,
 )
 from billing.kinds import GRANT_PRIORITIES, EntryKind
-from billing.models import BillingCustomer, CreditHold, LedgerEntry
+from billing.models import BillingCustomer, CreditBalance, CreditHold, LedgerEntry
 from billing.services.customers import ensure_customer, freeze_customer
 
 pytestmark = pytest.mark.django_db
@@ -398,8 +399,48 @@ def test_a_guarded_view_without_a_user_is_a_mistake() -> None:
         ask(AnonymousUser())
 
 
+@spends_credits()
+def spending_view(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("spent" if request.method == "POST" else "read")
+
+
+def send(user: object, method: str) -> HttpResponse:
+    request = RequestFactory().generic(method, "/")
+    request.user = user  # type: ignore[assignment]
+    return spending_view(request)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+def test_page_that_spends_is_read_without_credits(user: User, method: str) -> None:
+    assert send(user, method).content == b"read"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_page_that_spends_refuses_what_is_sent_without_credits(user: User, method: str) -> None:
+    answer = send(user, method)
+
+    assert answer.status_code == 402
+    assert "Not enough credits" in answer.content.decode()
+
+
+def test_page_that_spends_takes_what_is_sent_by_any_credits_or_by_an_overdraft(rich: User, user: User) -> None:
+    deduct(rich, "99.999999")
+    CreditBalance.objects.filter(customer=ensure_customer(user=user)).update(overdraft_limit=1)
+
+    assert send(rich, "POST").content == b"spent"
+    assert send(user, "POST").content == b"spent"
+
+
+def test_page_that_spends_can_be_read_while_frozen(rich: User) -> None:
+    freeze_customer(customer_id=ensure_customer(user=rich).pk, reason="Dispute")
+
+    assert send(rich, "GET").status_code == 200
+    assert send(rich, "POST").status_code == 403
+
+
 def test_the_front_door_shows_what_it_promises() -> None:
     promised = {"get_balance", "has_enough_credits", "add_credits", "deduct_credits", "hold_credits", "require_credits"}
+    promised |= {"spends_credits"}
 
     assert promised <= set(credits.__all__)
     assert all(issubclass(refusal, BillingError) for refusal in (InvalidAmount, InvalidRequest, HoldEnded))

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 from billing.models import BillingCustomer
 from billing.selectors.balances import read_category_balances, read_next_expiry
 from billing.selectors.entries import page_of_entries
-from billing.selectors.overview import daily_movements, payments_given_back, payments_under_way
+from billing.selectors.overview import daily_movements, estimate_runway, payments_given_back, payments_under_way
 from billing.views.access import customer_page
 from billing.views.balance import balance_of_page
 from billing.views.chart import draw_movements
@@ -33,5 +33,7 @@ def overview(request: HttpRequest, customer: BillingCustomer) -> HttpResponseBas
         "entries": recent.entries,
         "movements": movements,
         "chart": draw_movements(movements),
+        "runway": estimate_runway(movements=movements, available=balance.available),
+        "has_used": any(movement.used for movement in movements),
     }
     return render(request, "billing/overview.html", context)

@@ -20,6 +20,7 @@ ARGUMENTS = {
     "provider": "google",
     "call": "use_x",
     "sequence": "1",
+    "public_id": "x",
 }
 
 
@@ -62,6 +63,8 @@ def test_walk_finds_the_pages_of_billing_and_of_accounts() -> None:
 @pytest.mark.parametrize(("name", "path"), PAGES)
 def test_strangers_are_sent_to_log_in(name: str, path: str, client: Client, pack: CreditPack) -> None:
     response = client.get(path)
+    if response.status_code == 405:  # an act without a page of its own
+        response = client.post(path)
 
     assert response.status_code == 302
     assert response["Location"].startswith(f"/accounts/login/?next={path.split('?')[0]}")

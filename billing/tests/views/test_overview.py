@@ -4,6 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+import time_machine
 from django.test import Client
 from django.utils import timezone
 
@@ -110,3 +111,24 @@ def test_credits_of_others_are_not_shown(browser: Client) -> None:
 
     assert "777" not in page
     assert "Somebody else" not in page
+
+
+def test_runway_is_told_after_three_days_of_use(browser: Client, customer: BillingCustomer) -> None:
+    now = timezone.now()
+    with time_machine.travel(now - timedelta(days=2), tick=True):
+        add_entry(customer, "700")
+        add_entry(customer, "-40", kind=EntryKind.USAGE)
+    assert "-day average" not in page_of(browser)
+    with time_machine.travel(now - timedelta(days=3), tick=True):
+        add_entry(customer, "-50", kind=EntryKind.USAGE, occurred_at=timezone.now())
+
+    assert "Enough for about 20 days at your 3-day average." in page_of(browser)
+
+
+def test_usage_of_the_month_is_asked_for_where_there_was_some(browser: Client, customer: BillingCustomer) -> None:
+    add_entry(customer, "500")
+    assert "/billing/usage/top/" not in page_of(browser)
+
+    add_entry(customer, "-1", kind=EntryKind.USAGE)
+
+    assert 'hx-get="/billing/usage/top/"' in page_of(browser)
