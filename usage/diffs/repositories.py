@@ -82,16 +82,22 @@ def _find_local(name: str, allowed: tuple[str, ...]) -> Repository | None:
         if not entry.startswith("/"):
             continue
         is_meant = folder.parent == Path(entry) if entry.endswith("/") else folder == Path(entry)
-        if is_meant and _lies_in_itself(folder):
+        if is_meant and _lies_in(folder, base=Path(entry)):
             return Repository(name=str(folder), folder=folder)
     return None
 
 
-def _lies_in_itself(folder: Path) -> bool:
-    """Whether it is a repository whose objects are its own: no symbolic link and no reference leads out of it."""
-    control = folder / ".git" if (folder / ".git").exists() else folder
-    places = [control, control / "objects", control / "refs", control / "HEAD", control / "objects" / "pack"]
-    if any(place.resolve() != place for place in places if place.exists() or place.is_symlink()):
+def _lies_in(folder: Path, *, base: Path) -> bool:
+    """Whether it is a repository whose objects are its own: nothing in it leads out of the entry's folder."""
+    home = base.resolve() / folder.relative_to(base)
+    if folder.resolve() != home:
+        return False
+    control = home / ".git" if (home / ".git").is_symlink() or (home / ".git").exists() else home
+    places = [
+        control,
+        *(control / name for name in ("HEAD", "config", "objects", "objects/pack", "refs", "packed-refs")),
+    ]
+    if any(place.is_symlink() for place in places):
         return False
     leads_out = (control / "objects" / "info" / "alternates", control / "commondir")
     return (control / "objects").is_dir() and not any(place.exists() for place in leads_out)

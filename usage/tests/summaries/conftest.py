@@ -1,5 +1,6 @@
 """Fixtures for summaries: a repository that may be read, a price for the model, nobody woken."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from accounts.models import User
 from billing.models import BillingCustomer, PricingConfig
 from usage.tests.factories import customer_of, make_price
 from usage.tests.summaries.repositories import commit_files, make_repository
+from usage.tests.summaries.upstream import Upstream, running_upstream
 
 MODEL = "summary-model"
 
@@ -53,3 +55,11 @@ def woken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
 
     monkeypatch.setattr("billing.wake.wake_task", remember)
     return messages
+
+
+@pytest.fixture
+def upstream(settings: Settings) -> Iterator[Upstream]:
+    """A language model that does what the test says."""
+    with running_upstream() as running:
+        settings.LLM_BASE_URL = running.base_url
+        yield running
