@@ -13,6 +13,7 @@ from billing.models import EventState, StripeEvent
 from billing.services.books_report import add_up_books
 from billing.services.catalog import sync_catalog
 from billing.services.gateway import configured_gateway
+from billing.services.idempotent_answers import purge_old_answers
 from billing.services.receipts import fetch_missing_receipts, fetch_receipt
 from billing.services.reconciliation.schedule import (
     FULL,
@@ -60,6 +61,12 @@ def send_refunds() -> int:
 def redact_events() -> int:
     """Take names, addresses and e-mail out of old webhooks; gives how many."""
     return redact_old_events(now=timezone.now())
+
+
+@shared_task(name="billing.purge_answers", soft_time_limit=3600, time_limit=3660)
+def purge_answers() -> int:
+    """Delete answers of the API that nobody replays any more; gives how many."""
+    return purge_old_answers(now=timezone.now())
 
 
 @shared_task(name=wake.ADD_UP_BOOKS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import IO, Any, Final
@@ -14,8 +15,10 @@ from rest_framework.parsers import BaseParser, JSONParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
+from billing.errors import InvalidAmount
 from billing.money import parse_credits
 
+_DECIMAL: Final = re.compile(r"-?[0-9]{1,13}(\.[0-9]{1,6})?", re.ASCII)
 MAX_BODY_BYTES: Final = 1024 * 1024  # a batch of a thousand events, and then some
 
 
@@ -83,7 +86,11 @@ class WholeNumberField(serializers.IntegerField):
 
 
 class CreditsField(serializers.Field[Decimal, Any, str, Any]):
-    """Credits: a decimal string or a whole number, at most six places."""
+    """Credits: a decimal string or a whole number, at most six places; below zero only where that means something."""
+
+    def __init__(self, *, is_signed: bool = False, **options: Any) -> None:
+        self.is_signed = is_signed
+        super().__init__(**options)
 
     def to_internal_value(self, data: Any) -> Decimal:
         """The amount.
@@ -91,7 +98,13 @@ class CreditsField(serializers.Field[Decimal, Any, str, Any]):
         Raises:
             InvalidAmount: none; it names the field and what to send.
         """
-        return parse_credits(data, field=self.field_name or "amount")
+        field = self.field_name or "amount"
+        if isinstance(data, str) and not _DECIMAL.fullmatch(data):
+            raise InvalidAmount(field=field, fault=f"{data[:40]!r} is not a decimal number")
+        amount = parse_credits(data, field=field)
+        if amount < 0 and not self.is_signed:
+            raise InvalidAmount(field=field, fault=f"{amount.normalize():f} is below zero")
+        return amount
 
     def to_representation(self, value: Decimal) -> str:
         return str(value)

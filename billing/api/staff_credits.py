@@ -23,7 +23,7 @@ class CreditsBody(StrictSerializer):
     """What is asked for; a negative amount takes credits."""
 
     customer = serializers.CharField(max_length=320)
-    amount = CreditsField()
+    amount = CreditsField(is_signed=True)
     reason_code = serializers.ChoiceField(choices=ReasonCode.choices)
     note = serializers.CharField(max_length=500)
     ticket = serializers.CharField(max_length=500, allow_blank=True, default="")

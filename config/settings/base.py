@@ -12,6 +12,7 @@ from config.settings.accounts import *  # noqa: F403
 from config.settings.accounts import google_provider
 from config.settings.admin import *  # noqa: F403
 from config.settings.api import *  # noqa: F403
+from config.settings.schema import *  # noqa: F403
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 env = Environment(read_environment(file=BASE_DIR / ".env"))
@@ -44,6 +45,9 @@ INSTALLED_APPS = [
     "django_htmx",
     "django_structlog",
     "csp",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "pgtrigger",
     "simple_history",
     "accounts",
@@ -150,6 +154,7 @@ STAFF_CREDIT_DAILY_TOTAL = env.integer("STAFF_CREDIT_DAILY_TOTAL", default=50_00
 STAFF_REFUND_LIMIT = env.integer("STAFF_REFUND_LIMIT", default=10_000)
 WEBHOOK_BODY_RETENTION_DAYS = env.integer("WEBHOOK_BODY_RETENTION_DAYS", default=90)
 METRICS_TOKEN = env.text("METRICS_TOKEN")
+LLM_STAND_IN_IS_WANTED = False  # development turns it on when no provider is named
 LLM_BASE_URL = env.text("LLM_BASE_URL")
 LLM_API_KEY = env.text("LLM_API_KEY")
 LLM_API_PROVIDERS = env.words("LLM_API_PROVIDERS")  # API in the name keeps it out of pages about errors

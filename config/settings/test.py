@@ -31,7 +31,10 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STRIPE_SECRET_KEY = defaults.STRIPE_SECRET_KEY
 STRIPE_PUBLISHABLE_KEY = defaults.STRIPE_PUBLISHABLE_KEY
 STRIPE_WEBHOOK_SECRET = ["whsec_test"]
-# Nobody listens there: a test that needs Stripe names its sandbox, to processes that it starts by this variable.
+# Nobody listens there: a test that needs a stand-in names its own, to processes that it starts by these variables.
 STRIPE_API_BASE = os.environ.get("PREPAID_TEST_STRIPE", "http://127.0.0.1:9")
+API_REQUESTS_PER_MINUTE = 0  # all tests of a worker come from one address; those of the limits set their own
+LLM_API_KEY = os.environ.get("PREPAID_TEST_LLM_KEY", "")
+LLM_BASE_URL = os.environ.get("PREPAID_TEST_LLM", "http://127.0.0.1:9/v1")
 STATIC_ROOT.mkdir(exist_ok=True)  # whitenoise warns where it is missing
 MALFORMED_VARIABLES = frozenset(env.malformed)
