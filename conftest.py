@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings
 
 from config.leftovers import drop_leftover_databases
 
-pytest_plugins = ["sandbox.stripe.testing"]
+pytest_plugins = ["sandbox.stripe.testing", "sandbox.llm.testing"]
 
 EXAMPLES = 100
 NIGHTLY_FACTOR = 20

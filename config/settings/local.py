@@ -43,6 +43,10 @@ if STRIPE_STAND_IN_IS_WANTED:
     STRIPE_WEBHOOK_SECRET = STRIPE_WEBHOOK_SECRET or [defaults.STRIPE_WEBHOOK_SECRET]
     CHECKOUT_CSP = checkout_additions(js_url=STRIPE_JS_URL, api_base=STRIPE_API_BASE)
 
+LLM_STAND_IN_IS_WANTED = not env.is_given("LLM_BASE_URL")
+if LLM_STAND_IN_IS_WANTED:
+    LLM_BASE_URL, LLM_API_KEY = defaults.llm_base_url(web_port=PORT), defaults.LLM_API_KEY
+
 if EMAIL_URL:
     vars().update(env.email("EMAIL_URL"))
 else:

@@ -6,7 +6,7 @@ What goes out is built from nothing but the body and the provider's own key: no 
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ import structlog
 from usage import conf
 from usage.llm.failures import UpstreamDown, UpstreamFailure, UpstreamRefused, UpstreamTimeout
 from usage.llm.providers import Provider
-from usage.llm.sse import EventTooLong, read_events
+from usage.llm.sse import EventTooLong, read_events, split_lines
 
 CONNECT_SECONDS: Final = 5.0
 MAX_CONNECTIONS: Final = 512  # more than the threads of a process: nobody waits for a connection
@@ -63,7 +63,7 @@ def open_stream(*, provider: Provider, path: str, body: Mapping[str, Any]) -> It
 def _events(*, provider: Provider, response: httpx2.Response) -> Iterator[str]:
     with _telling_failures(provider):
         try:
-            yield from read_events(response.iter_lines())
+            yield from read_events(split_lines(response.iter_bytes()))
         except EventTooLong as error:
             raise UpstreamDown("malformed_answer", str(error)) from error
 
@@ -71,7 +71,9 @@ def _events(*, provider: Provider, response: httpx2.Response) -> Iterator[str]:
 @contextmanager
 def _sending(*, provider: Provider, path: str, body: Mapping[str, Any]) -> Iterator[httpx2.Response]:
     """An answer of status 200 whose body is still to be read."""
-    headers = {"Content-Type": "application/json", "Accept": "text/event-stream" if body.get("stream") else "*/*"}
+    headers = {"Content-Type": "application/json", "Accept": "application/json"}
+    if body.get("stream"):
+        headers |= {"Accept": "text/event-stream", "Accept-Encoding": "identity"}  # nothing gathers pieces to pack them
     if provider.api_key:
         headers["Authorization"] = f"Bearer {provider.api_key}"
     content = json.dumps(body, ensure_ascii=False).encode("utf-8", errors="surrogatepass")
@@ -91,17 +93,12 @@ def _sending(*, provider: Provider, path: str, body: Mapping[str, Any]) -> Itera
 
 def _failure(*, provider: Provider, response: httpx2.Response) -> UpstreamFailure:
     status = response.status_code
-    if not 400 <= status < 500 or status in _OUR_FAULTS:
-        if status in _OUR_FAULTS and not _is_about_the_model(status, body := _refusal(provider, response)):
-            log.error("llm_provider_refuses_us", provider=provider.name, status=status)
-        elif status in _OUR_FAULTS:
-            return UpstreamRefused(status=status, body=body)
-        return UpstreamDown(f"answered_{status}", f"The provider answered {status}.")
-    return UpstreamRefused(
-        status=status,
-        body=_refusal(provider, response),
-        retry_after=response.headers.get("Retry-After", ""),
-    )
+    body = _refusal(provider, response) if 400 <= status < 500 else None
+    if status in _OUR_FAULTS and not _is_about_the_model(status, body):
+        log.error("llm_provider_refuses_us", provider=provider.name, status=status)
+    elif 400 <= status < 500:
+        return UpstreamRefused(status=status, body=body, retry_after=response.headers.get("Retry-After", ""))
+    return UpstreamDown(f"answered_{status}", f"The provider answered {status}.")
 
 
 def _is_about_the_model(status: int, body: Any) -> bool:
@@ -156,6 +153,3 @@ def _client() -> httpx2.Client:
             headers={"User-Agent": "prepaid"},
         )
     return _clients[process]
-
-
-StreamOfEvents = AbstractContextManager[Iterator[str]]

@@ -7,15 +7,32 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 DONE: Final = "[DONE]"
-MAX_EVENT_CHARACTERS: Final = 8 * 1024 * 1024  # a picture may come in one; a line without end must not fill the memory
+MAX_EVENT_BYTES: Final = 8 * 1024 * 1024  # a picture may come in one; a line without end must not fill the memory
 
 
 class EventTooLong(ValueError):
     """The stream does not end its events."""
 
 
+def split_lines(pieces: Iterable[bytes]) -> Iterator[str]:
+    """The lines of a stream that comes in pieces, without their ends.
+
+    Raises:
+        EventTooLong: a line does not end.
+    """
+    rest = b""
+    for piece in pieces:
+        *lines, rest = (rest + piece).split(b"\n")  # JSON may have other separators of lines in it, as they are
+        if len(rest) > MAX_EVENT_BYTES:
+            raise EventTooLong(f"A line is longer than {MAX_EVENT_BYTES} bytes.")
+        for line in lines:
+            yield line.removesuffix(b"\r").decode("utf-8", errors="replace")
+    if rest:
+        yield rest.decode("utf-8", errors="replace")
+
+
 def read_events(lines: Iterable[str]) -> Iterator[str]:
-    """The data of each event, from the stream's lines without their ends; comments and other fields are left out."""
+    """The data of each event, from the stream's lines; comments and other fields are left out."""
     parts: list[str] = []
     size = 0
     for line in lines:
@@ -28,8 +45,8 @@ def read_events(lines: Iterable[str]) -> Iterator[str]:
         if name == "data":
             parts.append(value.removeprefix(" "))
             size += len(value)
-        if size > MAX_EVENT_CHARACTERS:
-            raise EventTooLong(f"An event is longer than {MAX_EVENT_CHARACTERS} characters.")
+        if size > MAX_EVENT_BYTES:
+            raise EventTooLong(f"An event is longer than {MAX_EVENT_BYTES} bytes.")
     if parts:  # the last event's blank line is missing where the stream just ends
         yield "\n".join(parts)
 
