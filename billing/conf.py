@@ -3,10 +3,12 @@
 Functions and not constants, so that a changed setting holds at the next call (and in a test at once).
 """
 
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 
 from django.conf import settings
+from django.utils.module_loading import import_string
 
 
 def credits_per_usd() -> Decimal:
@@ -168,6 +170,11 @@ def webhook_max_tries() -> int:
 def export_xlsx_max_rows() -> int:
     """How many rows a workbook may have; CSV has no limit."""
     return int(settings.EXPORT_XLSX_MAX_ROWS)
+
+
+def further_chores() -> dict[str, Callable[[], int]]:
+    """What the sweeper does for other apps, by the names that its log gives them."""
+    return {name: import_string(path) for name, path in settings.SWEEP_CHORES.items()}
 
 
 def metrics_token() -> str:

@@ -7,3 +7,6 @@ class UsageConfig(AppConfig):
     """What customers spent their credits on."""
 
     name = "usage"
+
+    def ready(self) -> None:
+        from usage import checks  # noqa: F401  # registers them

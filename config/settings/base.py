@@ -162,6 +162,8 @@ LLM_TIMEOUT_SECONDS = env.integer("LLM_TIMEOUT_SECONDS", default=120)
 DEFAULT_PRICE_MODEL = env.text("DEFAULT_PRICE_MODEL")
 SUMMARY_MODEL = env.text("SUMMARY_MODEL", "gpt-5-mini")
 SUMMARY_REPOSITORIES = env.words("SUMMARY_REPOSITORIES")
+# What the sweeper does after billing's own chores: a name for its log, and a function without arguments that counts.
+SWEEP_CHORES = {"summaries_due": "usage.services.summary_runs.run_due_summaries"}
 API_REQUESTS_PER_MINUTE = env.integer("API_REQUESTS_PER_MINUTE", default=600)
 API_OPEN_STREAMS = env.integer("API_OPEN_STREAMS", default=50)
 
@@ -222,6 +224,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
         "schedule": crontab(hour=3, minute=15),
         "options": {"expires": 3600},
     },
+    "run-summaries": {"task": "usage.run_due_summaries", "schedule": 60.0, "options": {"expires": 60}},
     "verify-recent": {"task": "billing.verify_recent", "schedule": 60.0, "options": {"expires": 60}},
     "verify-in-full": {
         "task": "billing.verify_in_full",

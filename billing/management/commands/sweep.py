@@ -12,6 +12,7 @@ import structlog
 from django.db import close_old_connections, connections
 from django.utils import timezone
 
+from billing import conf
 from billing.management.billing_command import BillingCommand
 from billing.services.adjustments import expire_adjustments
 from billing.services.expiry import expire_lapsed_credits
@@ -91,4 +92,5 @@ class Command(BillingCommand):
             "events_forgotten": lambda: find_forgotten_events(now=timezone.now()),
             "refund_requests_expired": lambda: expire_refund_requests(now=timezone.now()),
             "refunds_sent": lambda: send_due_refunds(gateway=configured_gateway(), now=timezone.now()),
+            **conf.further_chores(),
         }
