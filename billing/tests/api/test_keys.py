@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 from copy import copy
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
@@ -20,7 +22,6 @@ from billing.tests.api.conftest import Program, give_credits, make_program
 from billing.tests.api.test_ground import check_problem
 from billing.tests.api.test_idempotency import at_once, fresh
 from billing.tests.shop import make_customer
-from config.logs import logging_config
 
 DEBIT: dict[str, Any] = {"amount": "10", "description": "Work"}
 
@@ -119,10 +120,12 @@ def test_limit_of_a_month_says_what_is_left(buyer: BillingCustomer) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_limit_holds_against_sixteen_at_once(buyer: BillingCustomer) -> None:
     program = make_program(buyer.user, monthly_limit=50)
-    debits = [lambda n=n: fresh(program).post("/debits", DEBIT, key=f"debit-{n}") for n in range(8)]
-    holds = [lambda n=n: fresh(program).post("/holds", {"amount": 10}, key=f"hold-{n}") for n in range(8)]
 
-    answers = at_once([*debits, *holds])
+    def spend(number: int) -> Any:
+        path, body = [("/debits", DEBIT), ("/holds", {"amount": 10})][number % 2]
+        return fresh(program).post(path, body, key=str(number))
+
+    answers = at_once([partial(spend, number) for number in range(16)])
 
     check_five_of(answers)
     assert ApiKeySpending.objects.get().spent + 10 * CreditHold.objects.count() == 50
@@ -139,7 +142,7 @@ def test_limit_holds_over_two_customers_at_once(platform: Program) -> None:
         name = customers[number % 2]
         return fresh(platform).post("/debits", DEBIT, key=f"debit-{number}", Billing_Customer=name)
 
-    answers = at_once([lambda number=number: spend(number) for number in range(12)])
+    answers = at_once([partial(spend, number) for number in range(12)])
 
     check_five_of(answers)
     assert LedgerEntry.objects.filter(kind="usage").count() == 5
@@ -184,7 +187,7 @@ def test_secret_is_in_no_log_and_no_table(
 
 def lines_of(caplog: pytest.LogCaptureFixture) -> list[str]:
     """The records as our log writes them."""
-    options = logging_config("json")["formatters"]["structured"]
+    options = settings.LOGGING["formatters"]["structured"]
     formatter = ProcessorFormatter(**{name: option for name, option in options.items() if name != "()"})
     return [formatter.format(copy(record)) for record in caplog.records]
 

@@ -23,7 +23,7 @@ WRONG = "ppk_test_" + "0" * 16 + "_" + "x" * 43
 
 
 @pytest.fixture(autouse=True)
-def clock(settings: Settings) -> Iterator[time_machine.Coordinates]:
+def clock(settings: Settings) -> Iterator[time_machine.Traveller]:
     """Twenty seconds past noon, and nobody has asked yet. Three requests a minute are allowed."""
     settings.API_REQUESTS_PER_MINUTE = 3
     settings.TRUSTED_PROXY_COUNT = 1
@@ -45,7 +45,7 @@ def test_answers_say_how_many_requests_are_left(program: Program) -> None:
 
 
 def test_one_request_too_many_of_a_key_waits_for_the_next_minute(
-    program: Program, clock: time_machine.Coordinates
+    program: Program, clock: time_machine.Traveller
 ) -> None:
     for number in range(3):
         assert ask(program, f"203.0.113.{number}").status_code == 200
@@ -69,9 +69,7 @@ def test_keys_of_one_address_share_its_limit(program: Program, buyer: BillingCus
     assert (statuses, elsewhere) == ([200, 200, 200, 429], 200)
 
 
-def test_refused_request_moves_nothing_and_leaves_its_key_free(
-    program: Program, clock: time_machine.Coordinates
-) -> None:
+def test_refused_request_moves_nothing_and_leaves_its_key_free(program: Program, clock: time_machine.Traveller) -> None:
     body = {"amount": 1, "description": "Work"}
     for number in range(3):
         ask(program, f"203.0.113.{number}")
