@@ -8,6 +8,7 @@ LLM_API_KEY: Final = "sk-sandbox"
 STRIPE_SECRET_KEY: Final = "sk_test_sandbox"
 STRIPE_PUBLISHABLE_KEY: Final = "pk_test_sandbox"
 STRIPE_WEBHOOK_SECRET: Final = "whsec_sandbox"
+DEMO_REPOSITORY: Final = "demo-repository"  # below var/: what can be summarised when nobody names a repository
 
 
 def stripe_api_base(*, web_port: int) -> str:

@@ -17,6 +17,7 @@ from config.settings.base import (
     STRIPE_PUBLISHABLE_KEY,
     STRIPE_SECRET_KEY,
     STRIPE_WEBHOOK_SECRET,
+    SUMMARY_REPOSITORIES,
     env,
 )
 from config.storage import redis_cache
@@ -42,6 +43,8 @@ if STRIPE_STAND_IN_IS_WANTED:
     STRIPE_PUBLISHABLE_KEY = defaults.STRIPE_PUBLISHABLE_KEY
     STRIPE_WEBHOOK_SECRET = STRIPE_WEBHOOK_SECRET or [defaults.STRIPE_WEBHOOK_SECRET]
     CHECKOUT_CSP = checkout_additions(js_url=STRIPE_JS_URL, api_base=STRIPE_API_BASE)
+
+SUMMARY_REPOSITORIES = SUMMARY_REPOSITORIES or [str(embedded.VAR / defaults.DEMO_REPOSITORY)]
 
 LLM_STAND_IN_IS_WANTED = not env.is_given("LLM_BASE_URL")
 if LLM_STAND_IN_IS_WANTED:

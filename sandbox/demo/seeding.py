@@ -18,12 +18,14 @@ from billing.services.catalog import sync_catalog
 from billing.services.customers import ensure_customer
 from billing.services.gateway import configured_gateway
 from billing.services.orders import order_pack
+from sandbox.defaults import DEMO_REPOSITORY
 from sandbox.demo.accounts import DEMO_ACCOUNTS, OWNER
 from sandbox.demo.history import seed_past, seed_running_work
 from sandbox.demo.packs import BOUGHT_BY_OWNER, ensure_packs
 from sandbox.demo.people import ensure_account
 from sandbox.demo.prices import ensure_prices
 from sandbox.demo.purchase import Till, buy, stand_in_of_our_own
+from sandbox.demo.repository import ensure_repository
 from sandbox.demo.staff_work import seed_reconciliation, seed_refund_requests, seed_staff_work
 from sandbox.demo.stories import seed_stories
 from sandbox.embedded import VAR
@@ -55,6 +57,8 @@ def seed_everything(*, now: datetime | None = None, stand_in: SandboxServer | No
     seeded.accounts = sorted(users)
     seeded.packs = [pack.slug for pack in ensure_packs()]
     seeded.prices = ensure_prices(now=now)
+    if str(VAR / DEMO_REPOSITORY) in settings.SUMMARY_REPOSITORIES:
+        ensure_repository(folder=VAR / DEMO_REPOSITORY)
     owner = users[OWNER.email]
     customer = ensure_customer(user=owner)
     seed_past(user=owner, customer=customer, now=now)
