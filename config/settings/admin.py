@@ -77,6 +77,8 @@ UNFOLD: dict[str, Any] = {
                         "permission": _may_view("billing.view_books"),
                     },
                     _page("Credit packs", "sell", "billing", "creditpack"),
+                    _page("Model prices", "price_change", "billing", "pricingconfig"),
+                    _page("Operation prices", "request_quote", "billing", "operationprice"),
                     _page("Stripe events", "inbox", "billing", "stripeevent"),
                 ],
             },

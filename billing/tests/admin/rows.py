@@ -34,6 +34,7 @@ from billing.services.findings import raise_finding
 from billing.services.flags import raise_flag
 from billing.services.posting import Posting, post
 from billing.tests.admin.conftest import World
+from billing.tests.prices import make_operation_price, make_price
 
 
 def add_rows_of_everything(world: World) -> None:
@@ -42,6 +43,8 @@ def add_rows_of_everything(world: World) -> None:
     _let_staff_ask(world, User.objects.create_user("requester@example.com", is_staff=True))
     _let_the_reconciliation_find(world)
     _go_into_debt(world)
+    make_price()
+    make_operation_price()
     person = world.other.user
     assert person is not None
     EmailAddress.objects.create(user=person, email=person.email, primary=True, verified=False)
