@@ -1,21 +1,26 @@
 """Every main page, empty and full, in both themes: accessible, no wider than the window, and kept as a picture."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+import time_machine
 from allauth.account.models import EmailAddress
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.api_keys import issue_key, revoke_key, rotate_key
+from accounts.models import ApiKey, User
 from billing.kinds import EntryKind
 from billing.models import BillingCustomer, Payment
 from billing.services.customers import ensure_customer
 from billing.services.holds import place_hold
 from billing.tests.views.rows import add_entry, make_payment
 from tests.browser.steps import payment_form
+from usage.models import UsageEvent
+from usage.tests.factories import make_price
+from usage.tests.views.spending import call, direct_debit, failed_call
 
 Axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="the browser tests need axe-core").Axe
 PUBLIC = {
@@ -59,6 +64,7 @@ def customer(site: str) -> BillingCustomer:
 def fill(customer: BillingCustomer) -> dict[str, str]:
     """A history with every kind of row; gives the return pages of payments in each state."""
     now = timezone.now()
+    fill_usage(customer)
     paid = make_payment(customer, paid_at=now, paid_amount_minor=1000, paid_currency="usd", posting_count=1)
     add_entry(customer, "500", kind=EntryKind.SIGNUP_BONUS)
     add_entry(customer, "10000", kind=EntryKind.PURCHASE, payment_id=paid.pk, cost_minor=1000, currency="usd")
@@ -80,11 +86,55 @@ def fill(customer: BillingCustomer) -> dict[str, str]:
     }
 
 
+def fill_usage(customer: BillingCustomer) -> None:
+    """Calls of two models by two keys over four weeks, failed ones, direct debits, and keys in each state."""
+    user = customer.user
+    assert user is not None
+    now = timezone.now()
+    with time_machine.travel(now - timedelta(days=29), tick=True):
+        add_entry(customer, "1000")
+    for model in ("gpt-5-mini", "claude-sonnet-5-a-rather-long-name-2026-11-20"):
+        make_price(model, input_usd_per_1k="0.2", cached_input_usd_per_1k="0.02", output_usd_per_1k="0.3")
+    server = issue_key(user=user, name="Production server", scopes=["read", "spend"], monthly_limit=Decimal(100)).key
+    laptop = issue_key(user=user, name="Laptop", scopes=["spend"], expires_at=now + timedelta(days=60)).key
+    for number in reversed(range(28)):
+        with time_machine.travel(now - timedelta(days=number, minutes=number), tick=True):
+            call(user, key=server if number % 3 else laptop, model="gpt-5-mini", cached=4, output=5 + number % 7)
+            if number % 5 == 0:
+                call(user, model="claude-sonnet-5-a-rather-long-name-2026-11-20", output=20)
+    direct_debit(user, "12.5", key=server, description="Image 1024 × 1024")
+    failed_call(user, key=server, model="gpt-5-mini", failure="The provider took longer than 60 seconds.")
+    rotate_key(key=laptop, now=now, actor=user)
+    revoke_key(key=issue_key(user=user, name="Old laptop", scopes=["read"]).key, now=now)
+
+
+def usage_pages(customer: BillingCustomer) -> dict[str, str]:
+    """The pages of one call, of a direct debit, and of keys."""
+    charged = UsageEvent.objects.filter(customer=customer, entry__isnull=False).latest("pk")
+    debit = customer.entries.get(source_type="caller")
+    key = ApiKey.objects.get(name="Production server")
+    return {
+        "usage-call": f"/billing/usage/calls/{charged.public_id}/",
+        "usage-debit": f"/billing/usage/entries/{debit.sequence}/",
+        "api-key-rotate": f"/accounts/api-keys/{key.key_id}/rotate/",
+        "api-key-revoke": f"/accounts/api-keys/{key.key_id}/revoke/",
+        "api-key-new": "/accounts/api-keys/new/",
+    }
+
+
 def log_in(page: Any) -> None:
     page.goto("/accounts/login/")
     page.get_by_label("Email").fill("grace@example.com")
     page.get_by_label("Password").fill("a-password-for-grace")
     page.locator("main form button[type=submit]").first.click()
+    page.wait_for_url("**/billing/")
+
+
+def prove_who_you_are(page: Any) -> None:
+    """Give the password that is asked for before keys are made."""
+    page.goto("/accounts/reauthenticate/")
+    page.locator("input[type=password]").fill("a-password-for-grace")
+    page.get_by_role("button", name="Confirm").click()
     page.wait_for_url("**/billing/")
 
 
@@ -130,7 +180,9 @@ def test_full_pages_have_no_barriers(
     page = open_page(color_scheme=theme)
     log_in(page)
 
-    look_at(page, {**OWN, **returned}, keep=keep)
+    prove_who_you_are(page)
+
+    look_at(page, {**OWN, **returned, **usage_pages(customer)}, keep=keep)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

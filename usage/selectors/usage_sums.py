@@ -62,8 +62,9 @@ class UsageSums:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopUsage:
-    """What cost most lately."""
+    """What cost most lately, and what each day cost."""
 
+    days: list[UsageSum] = field(default_factory=list)
     models: list[UsageSum] = field(default_factory=list)
     keys: list[UsageSum] = field(default_factory=list)
 
@@ -82,21 +83,26 @@ def sum_usage(*, chosen: UsageFilter, by: str) -> UsageSums:
 
 
 def top_usage(*, chosen: UsageFilter, limit: int = 5) -> TopUsage:
-    """The models and the keys that cost most. Two queries."""
+    """Each day's sum, and the models and keys that cost most. Two queries."""
     rows = (
         choose_entries(chosen)
-        .values("what", "by_key")
-        .annotate(credits=Sum(-F("amount")), count=Count("pk"))
+        .annotate(day=TruncDate("occurred_at", tzinfo=UTC))
+        .values("day", "what", "by_key")
+        .annotate(credits=Sum(-F("amount")))
         .order_by()
     )
-    models: dict[str, UsageSum] = {}
-    keys: dict[str, UsageSum] = {}
+    days: dict[object, UsageSum] = {day: UsageSum(day=day) for day in _days_of(chosen)}
+    models: dict[object, UsageSum] = {}
+    keys: dict[object, UsageSum] = {}
     for row in rows:
+        days[row["day"]].charged += row["credits"]
         for sums, name in ((models, row["what"]), (keys, row["by_key"])):
-            group = sums.setdefault(name, UsageSum(name=name))
-            group.charged += row["credits"]
-            group.calls += row["count"]
-    return TopUsage(models=_dearest(models.values(), limit), keys=_dearest(keys.values(), limit))
+            sums.setdefault(name, UsageSum(name=name)).charged += row["credits"]
+    return TopUsage(
+        days=list(days.values()),
+        models=_dearest(models.values(), limit),
+        keys=_dearest(keys.values(), limit),
+    )
 
 
 def find_keys(*, key_ids: Iterable[str]) -> dict[str, ApiKey]:

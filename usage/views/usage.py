@@ -99,6 +99,8 @@ def usage_top(request: HttpRequest, customer: BillingCustomer) -> HttpResponseBa
     top = top_usage(chosen=chosen)
     keys = find_keys(key_ids=[line.name for line in top.keys])
     context = {
+        "chart": draw_usage(top.days),
+        "days": [day for day in reversed(top.days) if day.credits],
         "models": [_model_group(line, query={}) for line in top.models],
         "keys": [_key_group(line, keys=keys, query={}, customer=customer) for line in top.keys],
     }

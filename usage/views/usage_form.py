@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
 from django import forms
+from django.http import QueryDict
 from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
@@ -35,8 +36,8 @@ class UsageForm(forms.Form):
         choices=[(BY_DAY, _("By day")), (BY_MODEL, _("By model")), (BY_KEY, _("By key"))],
     )
 
-    def __init__(self, *args: Any, keys: list[ApiKey], now: datetime, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, query: QueryDict, *, keys: list[ApiKey], now: datetime) -> None:
+        super().__init__({"period": DEFAULT_PERIOD, **query.dict()})
         self.today = now.astimezone(UTC).date()
         self._offer("period", [*_day_choices(), *_month_choices(self.today)])
         names = [(key.key_id, f"{key.name} (…{key.last_four})") for key in keys]

@@ -33,11 +33,13 @@ def call(
     return finish_call(call=opened, tokens=Tokens(input=10, cached=cached, output=output), basis=Basis.REPORTED)
 
 
-def failed_call(user: User, *, key: ApiKey | None = None, failure: str = "The provider timed out.") -> UsageEvent:
+def failed_call(
+    user: User, *, key: ApiKey | None = None, model: str = MODEL, failure: str = "The provider timed out."
+) -> UsageEvent:
     """A call that was not charged."""
     opened = open_call(
         customer_id=customer_of(user).pk,
-        model=MODEL,
+        model=model,
         input_tokens=10,
         max_tokens=20,
         event_id=f"call-{next(_numbers)}",
