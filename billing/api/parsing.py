@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import IO, Any, Final
+from typing import IO, Any, ClassVar, Final
 
 from rest_framework import serializers
 from rest_framework.exceptions import APIException, ParseError
@@ -18,7 +18,7 @@ from rest_framework.request import Request
 from billing.errors import InvalidAmount
 from billing.money import parse_credits
 
-_DECIMAL: Final = re.compile(r"-?[0-9]{1,13}(\.[0-9]{1,6})?", re.ASCII)
+_DECIMAL: Final = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,6})?", re.ASCII)
 MAX_BODY_BYTES: Final = 1024 * 1024  # a batch of a thousand events, and then some
 
 
@@ -31,14 +31,16 @@ class BodyTooLarge(APIException):
 
 
 class BoundedJsonParser(JSONParser):
-    """Reads a JSON body of at most `MAX_BODY_BYTES`."""
+    """Reads a JSON body of at most `max_bytes`."""
+
+    max_bytes: ClassVar[int] = MAX_BODY_BYTES
 
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
-        body = stream.read(MAX_BODY_BYTES + 1)
-        if len(body) > MAX_BODY_BYTES:
-            raise BodyTooLarge
+        body = stream.read(self.max_bytes + 1)
+        if len(body) > self.max_bytes:
+            raise BodyTooLarge(f"A body has at most {self.max_bytes} bytes.")
         try:
             return json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:

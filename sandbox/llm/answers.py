@@ -40,7 +40,7 @@ def answer_chat(body: dict[str, Any], *, wishes: Wishes) -> Chat:
     is_cut = limit is not None and count_tokens(text) > limit
     if is_cut:
         text = text[: limit * CHARACTERS_PER_TOKEN]
-    answers = body.get("n") or 1
+    answers = int(body.get("n") or 1)
     reason = "length" if is_cut else "tool_calls" if tool else "stop"
     return Chat(
         id="chatcmpl-" + sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:24],
@@ -105,7 +105,9 @@ def _text(body: dict[str, Any], *, wishes: Wishes) -> str:
 
 def _wanted_tool(body: dict[str, Any], *, wishes: Wishes) -> dict[str, Any] | None:
     """The function to call: asked for by the request's `tool_choice`, or by a wish that names it."""
-    functions = [tool["function"] for tool in body.get("tools") or () if tool.get("type") == "function"]
+    functions: list[dict[str, Any]] = [
+        tool["function"] for tool in body.get("tools") or () if tool.get("type") == "function"
+    ]
     choice = body.get("tool_choice", "auto")
     if not functions or choice == "none" or body["messages"][-1].get("role") == "tool":
         return None

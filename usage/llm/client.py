@@ -76,7 +76,7 @@ def _sending(*, provider: Provider, path: str, body: Mapping[str, Any]) -> Itera
         headers |= {"Accept": "text/event-stream", "Accept-Encoding": "identity"}  # nothing gathers pieces to pack them
     if provider.api_key:
         headers["Authorization"] = f"Bearer {provider.api_key}"
-    content = json.dumps(body, ensure_ascii=False).encode("utf-8", errors="surrogatepass")
+    content = json.dumps(body).encode()
     client = _client()
     with _telling_failures(provider):
         request = client.build_request(

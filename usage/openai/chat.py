@@ -1,0 +1,55 @@
+"""`POST /v1/chat/completions`."""
+
+from __future__ import annotations
+
+from django.http.response import HttpResponseBase
+from rest_framework.request import Request
+
+from accounts.models import Scope
+from usage.openai.base import OpenAiView
+from usage.openai.reading import ChatRequest, read_chat
+from usage.openai.serving import answer_plain, fetch_answer, giving_up, name_call
+from usage.openai.streaming import answer_stream
+from usage.openai.texts import texts_of
+from usage.services.calls import OpenCall, open_call
+from usage.services.served_calls import ServedCall, open_for_key
+from usage.services.tokens import count_message_tokens
+
+PATH = "/chat/completions"
+
+
+class ChatCompletions(OpenAiView):
+    """A completion, whole or as a stream: held for before, charged after."""
+
+    scopes = {"POST": Scope.SPEND}
+
+    def post(self, request: Request) -> HttpResponseBase:
+        chat = read_chat(request.data)
+        served = self._open(chat)
+        if chat.is_stream:
+            return answer_stream(served=served, chat=chat, path=PATH)
+        with giving_up(served):
+            answer = fetch_answer(call=served.call, path=PATH, body=chat.body)
+        served.report(answer.get("usage"))
+        for text in texts_of(answer, "message"):
+            served.deliver(text)
+        return answer_plain(answer=answer, end=served.end)
+
+    def _open(self, chat: ChatRequest) -> ServedCall:
+        key, customer = self.key(), self.acting_for()
+        event_id = name_call(self.request, key_id=key.key_id)
+        input_tokens = count_message_tokens(chat.messages, model=chat.model, tools=chat.tools)
+
+        def open_chat() -> OpenCall:
+            return open_call(
+                customer_id=customer.pk,
+                model=chat.model,
+                input_tokens=input_tokens,
+                max_tokens=chat.max_tokens,
+                event_id=event_id,
+                api_key=key,
+                answers=chat.answers,
+            )
+
+        call = open_for_key(api_key=key, event_id=event_id, open_call=open_chat)
+        return ServedCall(call=call, input_tokens=input_tokens)
