@@ -22,7 +22,10 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from accounts.audited import AuditedAdmin, take_snapshot
+from accounts.key_admin import ApiKeyAdmin
 from accounts.models import User
+
+__all__ = ["ApiKeyAdmin"]
 
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 admin.site.index_title = "Overview"

@@ -1,5 +1,7 @@
 """The start of usage."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -9,4 +11,7 @@ class UsageConfig(AppConfig):
     name = "usage"
 
     def ready(self) -> None:
-        from usage import checks  # noqa: F401  # registers them
+        """Register the system checks and let billing's exports have usage, once all models are there."""
+        import_module("usage.checks")
+        add_sheet = import_module("billing.selectors.export_sheets").add_sheet
+        add_sheet(import_module("usage.selectors.export").USAGE)

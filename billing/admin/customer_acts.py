@@ -16,11 +16,12 @@ from accounts.audited import Snapshot, compare, record_act
 from accounts.models import User
 from billing.admin.base import page_action, page_address
 from billing.admin.confirmations import confirmation_page
-from billing.admin.customer_forms import LiftFlagForm, NoteForm
+from billing.admin.customer_forms import LiftFlagForm, NoteForm, OverdraftForm
 from billing.admin.forms import ReasonForm
-from billing.models import BillingCustomer, CustomerFlag, CustomerNote
+from billing.models import BillingCustomer, CreditBalance, CustomerFlag, CustomerNote
 from billing.services.customers import freeze_customer, unfreeze_customer
 from billing.services.flags import end_flag, standing_flags
+from billing.services.overdraft import set_overdraft
 
 _NEWEST_NOTES = 20
 
@@ -81,6 +82,20 @@ class ActsOnCustomer:
             return self._do(request, customer, form, verb="lift_flag", done="Flag cleared", act=act)
         question = "Do this when what the flag is about has been dealt with. It is not raised by the same cause again."
         return self._ask(request, customer, form, title="Lift a flag", question=question)
+
+    @page_action("Set the overdraft", url_path="overdraft", permissions=["freeze"])
+    def overdraft(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Who decides whether a customer may spend decides how far, too; credits are not given by it."""
+        customer = self.seen_customer(request, object_id)
+        form = OverdraftForm(request.POST or None, initial={"limit": f"{customer.balance.overdraft_limit:f}"})
+
+        def act(reason: str, actor: User) -> None:
+            set_overdraft(customer_id=customer.pk, limit=form.cleaned_data["limit"])
+
+        if form.is_valid():
+            return self._do(request, customer, form, verb="set_overdraft", done="Overdraft set", act=act)
+        question = "Debits and holds may take the balance so far below zero. What is spent so is a debt all the same."
+        return self._ask(request, customer, form, title="Set the overdraft", question=question)
 
     @page_action("Add a note", url_path="add-note", permissions=["note"])
     def add_note(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -177,6 +192,11 @@ def _actor(request: HttpRequest) -> User:
 
 
 def _standing(customer: BillingCustomer) -> Snapshot:
-    """The flags that stand, by cause, and whether spending is frozen by them."""
+    """The flags that stand, by cause, whether spending is frozen by them, and how far it may go."""
     flags: list[CustomerFlag] = standing_flags(customer_id=customer.pk)
-    return {"flags": [flag.cause for flag in flags], "frozen": any(flag.freezes for flag in flags)}
+    overdraft = CreditBalance.objects.values_list("overdraft_limit", flat=True).get(pk=customer.pk)
+    return {
+        "flags": [flag.cause for flag in flags],
+        "frozen": any(flag.freezes for flag in flags),
+        "overdraft": str(overdraft),
+    }

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from django.urls import reverse
+from django.utils import timezone
 
-from billing.admin.base import NOTHING, link
+from accounts.models import ApiKey
+from billing.admin.base import NOTHING, link, show_credits
 from billing.admin.panels import NEWEST, Panel, link_to_page, make_panel, when
-from billing.models import AuditEntry, BillingCustomer, CustomerFlag, ReconciliationFinding
+from billing.models import ApiKeySpending, AuditEntry, BillingCustomer, CustomerFlag, ReconciliationFinding
+from billing.money import ZERO
 
 
 def build_staff_panels(*, customer: BillingCustomer, may_lift: bool) -> list[Panel]:
-    return [_flags(customer, may_lift=may_lift), _findings(customer), _acts(customer)]
+    return [_flags(customer, may_lift=may_lift), _findings(customer), _keys(customer), _acts(customer)]
 
 
 def _flags(customer: BillingCustomer, *, may_lift: bool) -> Panel:
@@ -67,6 +71,43 @@ def _findings(customer: BillingCustomer) -> Panel:
         empty="Everything agrees.",
         filters={"q": customer.public_id},
     )
+
+
+def _keys(customer: BillingCustomer) -> Panel:
+    """The keys of the customer's user, newest first, with what each has spent this month."""
+    now = timezone.now()
+    keys = ApiKey.objects.filter(user=customer.user_id) if customer.user_id else ApiKey.objects.none()
+    shown = list(keys.order_by("-pk")[:NEWEST])
+    month = now.astimezone(UTC).date().replace(day=1)
+    spendings = ApiKeySpending.objects.filter(api_key__in=shown, month=month)
+    spent = dict(spendings.values_list("api_key_id", "spent"))
+    rows = [
+        [
+            link_to_page(key, f"{key.prefix}_{key.key_id}…{key.last_four}"),
+            key.name,
+            ", ".join(key.scopes),
+            f"{show_credits(spent.get(key.pk, ZERO))} of {show_credits(key.monthly_limit)}",
+            when(key.last_used_at),
+            _state_of(key, now=now),
+        ]
+        for key in shown
+    ]
+    return make_panel(
+        title="API keys",
+        model=ApiKey,
+        headers=["Key", "Name", "Scopes", "Spent this month, limit", "Last used", "State"],
+        rows=rows,
+        empty="No program speaks for this customer.",
+        filters={"user__id__exact": customer.user_id},
+    )
+
+
+def _state_of(key: ApiKey, *, now: datetime) -> str:
+    if key.revoked_at:
+        return f"revoked {when(key.revoked_at)}"
+    if key.expires_at is None:
+        return "live"
+    return f"{'ends' if key.expires_at > now else 'ended'} {when(key.expires_at)}"
 
 
 def _acts(customer: BillingCustomer) -> Panel:

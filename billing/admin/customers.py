@@ -42,7 +42,7 @@ class CustomerAdmin(ActsOnCustomer, ReadOnlyAdmin):
     ordering = ("-pk",)
     fields = ("public_id", "user_shown", "stripe_shown", "flagged_at", "flag_reason", "created_at")
     readonly_fields = fields
-    actions_detail = ("adjust", "write_off", "freeze", "unfreeze", "clear_flag", "add_note")
+    actions_detail = ("adjust", "write_off", "freeze", "unfreeze", "clear_flag", "overdraft", "add_note")
     change_form_outer_before_template = "admin/billing/customer_panels.html"
 
     def has_adjust_permission(self, request: HttpRequest, obj: object = None) -> bool:

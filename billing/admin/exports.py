@@ -17,8 +17,10 @@ from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
+from accounts.key_search import without_secrets
 from accounts.models import User
 from accounts.network import client_address
+from billing.admin.base import list_address
 from billing.errors import InvalidRequest
 from billing.selectors.export import stream_csv
 from billing.selectors.export_sheets import Sheet
@@ -56,7 +58,7 @@ class ExportsRows:
         own = path(
             "export/<slug:name>.<slug:kind>",
             self.admin_site.admin_view(self.export_view),
-            name=f"billing_{self.model._meta.model_name}_export",
+            name=f"{self.model._meta.app_label}_{self.model._meta.model_name}_export",
         )
         return [own, *super().get_urls()]  # type: ignore[misc]
 
@@ -75,12 +77,12 @@ class ExportsRows:
             listed = self.get_changelist_instance(request).queryset  # type: ignore[attr-defined]
         except IncorrectLookupParameters as error:
             raise Http404 from error
-        rows = sheet.narrow(listed)
+        rows = sheet.prepared(listed)
         return self._as_csv(request, sheet, rows) if kind == "csv" else self._as_xlsx(request, sheet, rows)
 
     def _links(self, request: HttpRequest) -> list[ExportLink]:
         query = f"?{request.GET.urlencode()}" if request.GET else ""
-        name = f"admin:billing_{self.model._meta.model_name}_export"
+        name = f"admin:{self.model._meta.app_label}_{self.model._meta.model_name}_export"
         return [
             ExportLink(
                 label=f"{sheet.name.capitalize()}, {label}", address=reverse(name, args=[sheet.name, kind]) + query
@@ -102,8 +104,7 @@ class ExportsRows:
         except InvalidRequest as refusal:
             target.close()
             messages.error(request, f"{refusal.fault[0].upper()}{refusal.fault[1:]}. {refusal.remedy}")
-            address = reverse(f"admin:billing_{self.model._meta.model_name}_changelist")
-            return redirect(f"{address}?{request.GET.urlencode()}")
+            return redirect(list_address(self.model, dict(request.GET.items())))
         _write_down(request, sheet, "xlsx")
         target.seek(0)
         return FileResponse(target, as_attachment=True, filename=_file_name(sheet, "xlsx"), content_type=XLSX_TYPE)
@@ -116,7 +117,7 @@ def _write_down(request: HttpRequest, sheet: Sheet, kind: str) -> None:
         record_audit(
             actor=actor,
             action=f"{sheet.name}.export",
-            after={"format": kind, "filter": request.GET.urlencode()},
+            after={"format": kind, "filter": without_secrets(request.GET.urlencode())},
             address=client_address(request),
         )
 

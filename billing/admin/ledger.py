@@ -15,7 +15,7 @@ from billing.admin.base import ReadOnlyAdmin, ReadOnlyInline, customer_of, link_
 from billing.admin.exports import ExportsRows
 from billing.admin.search import FoundByCustomer
 from billing.models import CreditBalance, CreditGrant, CreditHold, GrantAllocation, LedgerEntry, UncoveredPart
-from billing.selectors.export_sheets import LEDGER, USAGE
+from billing.selectors.export_sheets import LEDGER
 
 
 class OfCustomerAdmin(FoundByCustomer, ReadOnlyAdmin):
@@ -60,7 +60,7 @@ class LedgerEntryAdmin(ExportsRows, OfCustomerAdmin):
     paginator = InfinitePaginator  # a count of all entries would be read for each page
     own_names = ("idempotency_key", "hold__public_id")
     payment_path = "payment"
-    export_sheets = (LEDGER, USAGE)
+    export_sheets = (LEDGER,)
     inlines = (AllocationInline,)
     fields = (
         "customer_shown",

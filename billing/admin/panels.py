@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,7 @@ from django.utils.formats import date_format
 from django.utils.safestring import SafeString
 
 from billing.admin.base import NOTHING, link, list_address, page_address
+from billing.models import BillingCustomer
 
 NEWEST = 8  # rows of a panel
 
@@ -35,6 +36,20 @@ class Panel:
     table: dict[str, Any]
     empty: str
     address: str = ""
+
+
+PanelBuilder = Callable[[BillingCustomer], Sequence[Panel]]
+_builders: list[PanelBuilder] = []
+
+
+def add_panels(build: PanelBuilder) -> None:
+    """Let an app above show panels on a customer's page, too; called once, when its admin is loaded."""
+    _builders.append(build)
+
+
+def build_added_panels(customer: BillingCustomer) -> list[Panel]:
+    """The panels of the apps above."""
+    return [panel for build in _builders for panel in build(customer)]
 
 
 def make_panel(

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 
+from accounts.key_search import keys_like
 from billing.kinds import CALLER_KEY_PREFIX
 from billing.models import BillingCustomer, FraudWarning, Payment, PaymentDispute, PaymentRefund
 
@@ -32,8 +33,9 @@ _GIVEN_BACK_NAMES: tuple[tuple[type[Model], str], ...] = (
 
 
 def customer_ids_for(term: str) -> list[int]:
-    """Customers whose e-mail address contains the term, or whose id, ours or Stripe's, it is or was."""
-    named = Q(user__email__icontains=term) | Q(public_id=term) | Q(stripe_customer_id=term)
+    """Customers whose e-mail address contains the term, or whose id or API key it is."""
+    named = Q(user__email__icontains=term) | Q(email__icontains=term) | Q(public_id=term) | Q(stripe_customer_id=term)
+    named |= Q(external_id=term) | Q(user__in=keys_like(term).exclude(user=None).values("user"))
     if term.startswith("cus_"):
         named |= Q(former_stripe_customer_ids__contains=[term])
     return list(BillingCustomer.objects.filter(named).values_list("pk", flat=True)[:_AT_MOST])
@@ -56,7 +58,7 @@ class FoundByCustomer:
     customer_path: ClassVar[str] = "customer"
     payment_path: ClassVar[str] = ""
     search_fields: ClassVar[tuple[str, ...]] = ("pk",)  # shows the search box; what is searched is below
-    search_help_text = "E-mail address, id of Stripe's or ours, or idempotency key"
+    search_help_text = "E-mail address, id of Stripe's or ours, beginning of an API key, or idempotency key"
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

@@ -14,12 +14,10 @@ from typing import Any, Final
 
 from django.db.models import Model, QuerySet
 
-from billing.kinds import CALLER_KEY_PREFIX, EntryKind
+from billing.kinds import CALLER_KEY_PREFIX
 from billing.models import Adjustment, LedgerEntry, Payment
 from billing.money import major_units
 from billing.selectors.export_cells import Cell
-
-USAGE_KINDS: Final = (EntryKind.USAGE.value, EntryKind.USAGE_CORRECTION.value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +31,11 @@ class Sheet:
     related: tuple[str, ...] = ("customer",)
     key: tuple[str, ...] = ("pk",)
     time: str = "created_at"
-    kinds: tuple[str, ...] = ()
+    prepare: Callable[[QuerySet[Any]], QuerySet[Any]] | None = None
 
-    def narrow(self, rows: QuerySet[Any]) -> QuerySet[Any]:
-        """Of these rows those that belong on the sheet."""
-        return rows.filter(kind__in=self.kinds) if self.kinds else rows
+    def prepared(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """These rows with what the sheet works out for each."""
+        return self.prepare(rows) if self.prepare else rows
 
 
 def choose_rows(
@@ -49,7 +47,7 @@ def choose_rows(
     until: datetime | None = None,
 ) -> QuerySet[Any]:
     """The sheet's rows of one customer or of all; `since` is inclusive, `until` exclusive."""
-    rows = sheet.narrow(sheet.model._default_manager.all())
+    rows = sheet.prepared(sheet.model._default_manager.all())
     if customer_id is not None:
         rows = rows.filter(customer_id=customer_id)
     if kinds:
@@ -81,21 +79,6 @@ def _customer_cells(entry: LedgerEntry) -> tuple[Cell, ...]:
 
 def _ledger_cells(entry: LedgerEntry) -> tuple[Cell, ...]:
     return (entry.customer.public_id, *_customer_cells(entry), entry.sequence, entry.created_at)
-
-
-def _usage_cells(entry: LedgerEntry) -> tuple[Cell, ...]:
-    return (
-        entry.customer.public_id,
-        entry.occurred_at,
-        entry.kind,
-        entry.description,
-        entry.amount,
-        reference_of(entry),
-        entry.source_type,
-        entry.source_id,
-        "yes" if entry.is_late else "no",
-        entry.sequence,
-    )
 
 
 def _money(amount_minor: int | None, currency: str) -> Decimal | None:
@@ -174,19 +157,6 @@ LEDGER: Final = Sheet(
     key=("customer_id", "sequence"),
     time="occurred_at",
 )
-USAGE: Final = Sheet(
-    name="usage",
-    model=LedgerEntry,
-    columns=(
-        *("customer", "time_utc", "type", "description", "amount", "reference"),
-        *("source", "source_id", "is_late", "sequence"),
-    ),
-    cells=_usage_cells,
-    related=("customer", "payment", "hold"),
-    key=("customer_id", "sequence"),
-    time="occurred_at",
-    kinds=USAGE_KINDS,
-)
 PAYMENTS: Final = Sheet(
     name="payments",
     model=Payment,
@@ -210,4 +180,9 @@ ADJUSTMENTS: Final = Sheet(
     related=("customer", "requested_by", "approved_by", "entry"),
     time="requested_at",
 )
-SHEETS: Final = {sheet.name: sheet for sheet in (LEDGER, PAYMENTS, USAGE, ADJUSTMENTS)}
+SHEETS: Final = {sheet.name: sheet for sheet in (LEDGER, PAYMENTS, ADJUSTMENTS)}
+
+
+def add_sheet(sheet: Sheet) -> None:
+    """Let an app above have its rows exported, too; called once, when it starts."""
+    SHEETS[sheet.name] = sheet

@@ -61,6 +61,16 @@ UNFOLD: dict[str, Any] = {
                 ],
             },
             {
+                "title": "Usage",
+                "separator": True,
+                "items": [
+                    _page("Usage", "query_stats", "usage", "usageevent"),
+                    _page("Corrections", "published_with_changes", "usage", "usagecorrection"),
+                    _page("Commit summaries", "summarize", "usage", "commitsummary"),
+                    _page("API keys", "vpn_key", "accounts", "apikey"),
+                ],
+            },
+            {
                 "title": "Money",
                 "separator": True,
                 "items": [

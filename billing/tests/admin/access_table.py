@@ -55,6 +55,7 @@ def _export(name: str) -> Page:
 
 MODELS = {
     "accounts.User": Pages(see=READERS, add=ONLY_OWNER, change=ONLY_OWNER, delete=ONLY_OWNER),
+    "accounts.ApiKey": _read(),
     "auth.Group": Pages(see=AUDITING, add=ONLY_OWNER, change=ONLY_OWNER, delete=ONLY_OWNER),
     "account.EmailAddress": Pages(see=READERS, add=ONLY_OWNER, change=ONLY_OWNER, delete=ONLY_OWNER),
     "mfa.Authenticator": Pages(see=AUDITING, delete=ONLY_OWNER),
@@ -85,6 +86,9 @@ MODELS = {
     "billing.SignupBonus": _read(),
     "billing.StripeEvent": _read(),
     "billing.UncoveredPart": _read(),
+    "usage.CommitSummary": _read(),
+    "usage.UsageCorrection": _read(),
+    "usage.UsageEvent": _read(),
 }
 
 _ADJUSTING: Who = frozenset({SUPPORT, OWNER})
@@ -92,6 +96,8 @@ _APPROVING: Who = frozenset({APPROVER, OWNER})
 _FREEZING: Who = frozenset({FINANCE, OWNER})
 _REFUNDING: Who = frozenset({FINANCE, OWNER})
 _RECONCILING: Who = frozenset({FINANCE, OWNER})
+_CORRECTING: Who = frozenset({FINANCE, OWNER})
+_REVOKING: Who = frozenset({SUPPORT, FINANCE, OWNER})
 _NOTING: Who = frozenset({SUPPORT, FINANCE, OWNER})
 
 PAGES = {
@@ -112,6 +118,12 @@ PAGES = {
     "billing_operationprice_new_price": Page(get=ONLY_OWNER, post=ONLY_OWNER),
     "billing_operationprice_new_version": _on("billing.OperationPrice", ONLY_OWNER),
     "billing_operationprice_withdraw": _on("billing.OperationPrice", ONLY_OWNER),
+    "accounts_apikey_make": Page(get=ONLY_OWNER, post=ONLY_OWNER),
+    "accounts_apikey_revoke": _on("accounts.ApiKey", _REVOKING),
+    "usage_usagecorrection_correct": Page(get=_CORRECTING, post=_CORRECTING),
+    "usage_usagecorrection_reverse": _on("usage.UsageCorrection", _CORRECTING),
+    "usage_usagecorrection_finish": _on("usage.UsageCorrection", _CORRECTING),
+    "billing_billingcustomer_overdraft": _on("billing.BillingCustomer", _FREEZING),
     "billing_billingcustomer_adjust": _on("billing.BillingCustomer", _ADJUSTING),
     "billing_billingcustomer_write_off": _on("billing.BillingCustomer", _ADJUSTING),
     "billing_billingcustomer_freeze": _on("billing.BillingCustomer", _FREEZING),
@@ -133,6 +145,7 @@ PAGES = {
     "billing_ledgerentry_export": _export("ledger"),
     "billing_adjustment_export": _export("adjustments"),
     "billing_payment_export": _export("payments"),
+    "usage_usageevent_export": _export("usage"),
     "billing_books": Page(get=EXPORTING, post=NO_ONE),
     "billing_books_months": Page(get=EXPORTING, post=NO_ONE),
     "billing_books_journal": Page(get=EXPORTING, post=NO_ONE, arguments=lambda rows: ["2026-11"]),

@@ -9,10 +9,12 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.models import UserSession
+from django.apps import apps
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.utils import timezone
 
+from accounts.api_keys import issue_key
 from accounts.models import User
 from billing.kinds import EntryKind
 from billing.models import (
@@ -43,6 +45,7 @@ def add_rows_of_everything(world: World) -> None:
     _let_staff_ask(world, User.objects.create_user("requester@example.com", is_staff=True))
     _let_the_reconciliation_find(world)
     _go_into_debt(world)
+    _let_programs_work(world)
     make_price()
     make_operation_price()
     person = world.other.user
@@ -128,6 +131,32 @@ def _let_the_reconciliation_find(world: World) -> None:
         theirs={"paid": "1000"},
         suggested_repair="Converge the payment.",
         run=run,
+    )
+
+
+def _let_programs_work(world: World) -> None:
+    """A key, usage, a correction of it and a summary; the apps above billing are not imported here."""
+    now, person = timezone.now(), world.customer.user
+    assert person is not None
+    key = issue_key(user=person, name="Robot", scopes=["read", "spend"]).key
+    used = apps.get_model("usage.UsageEvent").objects.create(
+        customer=world.customer,
+        event_id="call-1",
+        api_key=key,
+        model="small",
+        basis="reported",
+        occurred_at=now,
+        created_at=now,
+    )
+    price = make_price(model="corrected")
+    correction = apps.get_model("usage.UsageCorrection").objects.create(
+        model="small", since=now - timedelta(days=1), until=now, price=price, reason="Wrong", completed_at=now
+    )
+    apps.get_model("usage.CorrectedUsage").objects.create(
+        correction=correction, usage_event=used, amount=world.usage.amount, entry=world.usage
+    )
+    apps.get_model("usage.CommitSummary").objects.create(
+        customer=world.customer, fingerprint="f" * 64, title="Add a file", model="small", usage_event=used
     )
 
 

@@ -20,7 +20,7 @@ from billing.tests.admin.conftest import World, post_to
 
 pytestmark = pytest.mark.django_db
 LISTS = {
-    "/admin/billing/ledgerentry/": ("ledger", "usage"),
+    "/admin/billing/ledgerentry/": ("ledger",),
     "/admin/billing/payment/": ("payments",),
     "/admin/billing/adjustment/": ("adjustments",),
 }
@@ -58,11 +58,9 @@ def test_the_ledger_is_exported_as_it_is_filtered(admin: Client, world: World) -
     assert {row["customer"] for row in found} == {world.other.public_id}
 
 
-def test_usage_and_payments_have_exports_of_their_own(admin: Client, world: World) -> None:
-    usage = rows_of(admin, "/admin/billing/ledgerentry/export/usage.csv")
+def test_payments_have_an_export_of_their_own(admin: Client, world: World) -> None:
     payments = rows_of(admin, "/admin/billing/payment/export/payments.csv", state="paid", q="ada@example.com")
 
-    assert {row["type"] for row in usage} == {"usage"}
     assert [(row["payment"], row["paid"]) for row in payments] == [(world.payment.public_id, "10.00")]
 
 
@@ -110,7 +108,7 @@ def test_an_export_is_written_down_before_it_is_read(admin: Client, staff: User)
 def test_links_keep_the_filters_of_the_list(admin: Client) -> None:
     page = admin.get("/admin/billing/ledgerentry/", {"kind__exact": "usage"}).content.decode()
 
-    for address in ("ledger.csv", "ledger.xlsx", "usage.csv", "usage.xlsx"):
+    for address in ("ledger.csv", "ledger.xlsx"):
         assert f'href="/admin/billing/ledgerentry/export/{address}?kind__exact=usage"' in page
 
 

@@ -20,7 +20,7 @@ from billing.kinds import EntryKind
 from billing.models import Adjustment, LedgerEntry, Payment
 from billing.selectors import export
 from billing.selectors.export import stream_csv
-from billing.selectors.export_sheets import ADJUSTMENTS, LEDGER, PAYMENTS, SHEETS, USAGE, Sheet, choose_rows
+from billing.selectors.export_sheets import ADJUSTMENTS, LEDGER, PAYMENTS, SHEETS, Sheet, choose_rows
 from billing.selectors.export_xlsx import write_xlsx
 from billing.tests.ledger.factories import make_customer
 from billing.tests.ledger.steps import buy, give, use
@@ -103,27 +103,6 @@ def test_payments_say_money_exactly_in_its_currency() -> None:
     assert (named["paid_utc"], named["refunded"], named["given_back"]) == ("2026-03-01 12:00:00", "7", "0")
     assert named["description"] == "'=1+1"
     assert dict(zip(header, second, strict=True))["paid"] == ""
-
-
-def test_usage_is_what_was_used_and_corrected() -> None:
-    customer = make_customer()
-    give(customer, 5)
-    use(customer, "1.5", key="api:job")
-
-    (row,) = csv_of(USAGE)[1:]
-
-    assert dict(zip(USAGE.columns, row, strict=True)) | {"customer": "", "time_utc": ""} == {
-        "customer": "",
-        "time_utc": "",
-        "type": "usage",
-        "description": "",
-        "amount": "-1.500000",
-        "reference": "job",
-        "source": "",
-        "source_id": "",
-        "is_late": "no",
-        "sequence": "2",
-    }
 
 
 def test_adjustments_name_who_asked_and_who_decided() -> None:
