@@ -18,6 +18,8 @@ def debit_credits(
 ) -> PostingOutcome:
     """Spend credits; the entry says by `source_id` who did. The same key gives the first entry.
 
+    Inside a database transaction of the caller's a refusal ends that one too: two round trips less for each debit.
+
     Raises:
         InvalidAmount, InsufficientCredits, KeyLimitReached, CustomerFrozen, IdempotencyConflict: nothing was spent.
     """
@@ -31,7 +33,7 @@ def debit_credits(
         source_type=SOURCE_TYPE,
         source_id=placed_by,
     )
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         (outcome,) = post_entries(postings=[posting])
         if not outcome.is_replay and outcome.posted_at is not None:
             check_key_limit(placed_by=placed_by, charged=cost, held=ZERO, now=outcome.posted_at)

@@ -145,6 +145,6 @@ def test_session_spends_for_itself_with_its_token(buyer: BillingCustomer) -> Non
 def test_debit_takes_few_queries(program: Program, django_assert_num_queries: DjangoAssertNumQueries) -> None:
     program.post("/debits", BODY)
 
-    # the key, begin, the kept answer, begin, lock, read, write, the key's month, end, the answer, end
-    with django_assert_num_queries(11):
+    # the key with its customer, begin, the kept answer, lock, read, write, the key's month, the answer, commit
+    with django_assert_num_queries(9):
         program.post("/debits", BODY, key="two")
