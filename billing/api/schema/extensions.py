@@ -20,7 +20,7 @@ Schema = dict[str, Any]
 CREDITS_PATTERN = rf"^-?[0-9]+\.[0-9]{{{CREDIT_PLACES}}}$"
 
 
-class CreditsInput(OpenApiSerializerFieldExtension):
+class CreditsInput(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
     """Credits in a request: a decimal string or a whole number."""
 
     target_class = "billing.api.parsing.CreditsField"
@@ -39,7 +39,7 @@ class CreditsInput(OpenApiSerializerFieldExtension):
         }
 
 
-class CreditsOutput(OpenApiSerializerFieldExtension):
+class CreditsOutput(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
     """Credits in an answer: always a string with all places."""
 
     target_class = "billing.api.schema.shapes.CreditsText"
@@ -48,18 +48,19 @@ class CreditsOutput(OpenApiSerializerFieldExtension):
         return {"type": "string", "pattern": CREDITS_PATTERN, "examples": ["12.500000"]}
 
 
-class ClosedObject(OpenApiSerializerExtension):
+class ClosedObject(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
     """What knows its fields has no others."""
 
     target_class = "billing.api.parsing.StrictSerializer"
     match_subclasses = True
 
     def map_serializer(self, auto_schema: AutoSchema, direction: Direction) -> Schema:
-        schema: Schema = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        mapper: Any = auto_schema
+        schema: Schema = mapper._map_serializer(self.target, direction, bypass_extensions=True)
         return {**schema, "additionalProperties": False}
 
 
-class KeyScheme(OpenApiAuthenticationExtension):
+class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """The way in of programs."""
 
     target_class = "billing.api.authentication.KeyAuthentication"
@@ -74,7 +75,7 @@ class KeyScheme(OpenApiAuthenticationExtension):
         }
 
 
-class SessionScheme(OpenApiAuthenticationExtension):
+class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """The way in of a browser that is logged in."""
 
     target_class = "billing.api.authentication.SessionAuthentication"

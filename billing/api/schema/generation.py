@@ -64,8 +64,13 @@ class DocumentedSchema(AutoSchema):
         names = [*_ANSWER_HEADERS, *self._described.headers]
         if self._described.takes_key:
             names.append(REPLAYED)
-        for answer in operation["responses"].values():
+        for status, answer in operation["responses"].items():
             answer["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+            answer["description"] = str(self._described.answers[int(status)].__doc__)
+        if "ETag" in self._described.headers:
+            operation["responses"]["304"] = {"description": "Nothing has changed since the `ETag` that was sent."}
+        if "requestBody" in operation:
+            operation["requestBody"]["required"] = True
         for status in sorted(self._problems()):
             operation["responses"][str(status)] = problem_reference(status)
         return operation
@@ -95,7 +100,7 @@ class DocumentedSchema(AutoSchema):
     def get_summary(self) -> str:
         return self._told().summary
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]  # as drf-spectacular does
         """What it does, and what a key needs for it."""
         if isinstance(self.view, StaffView):
             return f"{self._told().description}\n\nFor staff with the permission `{self.view.permission}`."
@@ -111,7 +116,7 @@ class DocumentedSchema(AutoSchema):
 
     def get_request_serializer(self) -> Any:
         if self._told().body_schema is not None:
-            return dict(self._told().body_schema or {})
+            return {"application/json": dict(self._told().body_schema or {})}
         return self._told().body
 
     def get_response_serializers(self) -> Any:
@@ -137,6 +142,8 @@ class DocumentedSchema(AutoSchema):
             parameters += [_filter_parameter(name, each) for name, each in told.filters.base_filters.items()]
         if told.takes_customer:
             parameters.append(_CUSTOMER)
+        if "ETag" in told.headers:
+            parameters.append(_ETAG)
         if told.takes_key:
             parameters.append(_key_parameter(is_required=told.needs_key))
         return parameters
@@ -149,6 +156,11 @@ _CUSTOMER: Final = OpenApiParameter(
     OpenApiParameter.HEADER,
     description="For which customer: an id of ours (`cust_…`) or the `external_id` of yours. Left out, the caller's "
     "own. A key needs the scope `customers` for it.",
+)
+
+
+_ETAG: Final = OpenApiParameter(
+    "If-None-Match", {"type": "string"}, OpenApiParameter.HEADER, description="The `ETag` of the last answer."
 )
 
 
@@ -194,9 +206,21 @@ def keep_api(endpoints: list[tuple[str, str, str, Callable[..., Any]]]) -> list[
 
 def add_components(result: Schema, generator: Any, request: Any, public: bool) -> Schema:
     """The schema with what its operations name: refusals and headers."""
+    _drop_marks(result)
     components = result.setdefault("components", {})
     components["schemas"] = {**components.get("schemas", {}), **problem_schemas()}
     components["responses"] = problem_responses()
     components["headers"] = dict(_HEADERS)
     result["servers"] = [{"url": settings.SITE_URL, "description": "This installation"}]
     return result
+
+
+def _drop_marks(part: Any) -> None:
+    """Take out what drf-spectacular marks enumerations with, for a step that we do not use."""
+    if isinstance(part, dict):
+        part.pop("x-spec-enum-id", None)
+        for inner in part.values():
+            _drop_marks(inner)
+    elif isinstance(part, list):
+        for inner in part:
+            _drop_marks(inner)

@@ -40,7 +40,10 @@ NOT_OF_THE_API: Final = frozenset(("webhook_refused", "second_person_needed", "a
 _MEANINGS: Final[dict[int, tuple[str, str]]] = {
     400: ("BadRequest", "Something in the request cannot be used; `field` names it, `errors` lists all."),
     401: ("Unauthorized", "Nobody is calling: no key or session, or a key that is unknown, revoked or expired."),
-    402: ("PaymentRequired", "The balance or the key's monthly limit is used up. Buying credits helps, waiting does not."),
+    402: (
+        "PaymentRequired",
+        "The balance or the key's monthly limit is used up. Buying credits helps, waiting does not.",
+    ),
     403: ("Forbidden", "The caller may not do this, or the customer is frozen."),
     404: ("NotFound", "It does not exist, or not for this caller."),
     405: ("MethodNotAllowed", "The address does not take this method; `Allow` lists which."),

@@ -33,6 +33,10 @@ def list_of(row: type[serializers.Serializer[Any]], name: str) -> type[StrictSer
     return type(name, (StrictSerializer,), members)
 
 
+class NoFields(StrictSerializer):
+    """An empty object."""
+
+
 class LedgerEntry(StrictSerializer):
     """One movement of credits; it never changes."""
 
