@@ -11,6 +11,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.defaultfilters import pluralize
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -197,7 +198,7 @@ class ModelPriceAdmin(PriceAdmin):
         """The list; above it which models were served at the default price and should get one of their own."""
         unpriced = read_models_at_default_price(since=timezone.now() - timedelta(days=MARGIN_DAYS))
         if unpriced and request.method == "GET" and self.has_view_permission(request):
-            told = ", ".join(f"{model} ({calls:,} calls)" for model, calls in unpriced.items())
+            told = ", ".join(f"{model} ({calls:,} call{pluralize(calls)})" for model, calls in unpriced.items())
             messages.warning(
                 request, f"Charged at the default price in {MARGIN_DAYS} days: {told}. Give them their own."
             )
