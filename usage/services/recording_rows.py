@@ -12,10 +12,15 @@ from django.db import connection
 from usage.models import Basis, UsageStatus
 
 _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
+# Each name is looked up by itself: with `= ANY` the planner may read all events of a customer to find a thousand.
 _KNOWN: Final = """
     SELECT event.event_id, event.public_id, event.request_hash, event.credits, entry.sequence
-    FROM usage_usageevent event LEFT JOIN billing_ledgerentry entry ON entry.id = event.entry_id
-    WHERE event.customer_id = %s AND event.event_id = ANY(%s)
+    FROM unnest(%(event_ids)s::text[]) AS asked(event_id)
+    CROSS JOIN LATERAL (
+        SELECT event_id, public_id, request_hash, credits, entry_id FROM usage_usageevent
+        WHERE customer_id = %(customer)s AND event_id = asked.event_id LIMIT 1
+    ) AS event
+    LEFT JOIN LATERAL (SELECT sequence FROM billing_ledgerentry WHERE id = event.entry_id LIMIT 1) AS entry ON true
 """
 _INSERT: Final = """
     INSERT INTO usage_usageevent (public_id, customer_id, event_id, request_hash, api_key_id, model, operation,
@@ -53,7 +58,7 @@ def lock_names(*, customer_id: int) -> None:
 def find_known(*, customer_id: int, event_ids: Sequence[str]) -> dict[str, KnownEvent]:
     """The events of these names that were written down before."""
     with connection.cursor() as cursor:
-        cursor.execute(_KNOWN, [customer_id, list(event_ids)])
+        cursor.execute(_KNOWN, {"customer": customer_id, "event_ids": list(event_ids)})
         return {row[0]: KnownEvent(*row[1:]) for row in cursor.fetchall()}
 
 
