@@ -193,6 +193,7 @@ VARIABLES: Final = (
     ),
     Variable("E050", "LLM_TIMEOUT_SECONDS", "a whole number of seconds above 0: 120", _is_at_least(1), _always),
     Variable("E051", "API_OPEN_STREAMS", "a whole number, 0 is no limit: 50", _is_at_least(0)),
+    Variable("E052", "API_REQUESTS_PER_MINUTE", "a whole number, 0 is no limit: 600", _is_at_least(0)),
     Variable("E034", "METRICS_TOKEN", "at least 20 characters without a blank", _matches(r"[!-~]{20,}")),
 )
 

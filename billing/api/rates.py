@@ -14,9 +14,9 @@ from django.utils import timezone
 from rest_framework.request import Request
 
 from accounts.models import ApiKey
-from accounts.network import client_address, keyed_hash
 from billing import conf
 from billing.errors import RateLimited
+from billing.views.checkout import hash_address
 
 WINDOW_SECONDS: Final = 60
 WRONG_KEYS_SHARE: Final = 10  # an address may send a tenth of its requests with a wrong key
@@ -54,7 +54,7 @@ def count_request(request: Request) -> None:
     if limit <= 0:
         return
     limits = {"address": limit}
-    names = {"address": _address(request)}
+    names = {"address": hash_address(request._request)}
     if isinstance(request.auth, ApiKey):
         limits["key"], names["key"] = limit, request.auth.key_id
     elif request.user is not None and request.user.pk is not None:
@@ -71,7 +71,7 @@ def count_wrong_key(request: Request) -> None:
     limit = conf.api_requests_per_minute()
     if limit <= 0:
         return
-    address = _address(request)
+    address = hash_address(request._request)
     limits = {"address": limit, "wrong-keys": max(1, limit // WRONG_KEYS_SHARE)}
     _count(request, names={"address": address, "wrong-keys": address}, limits=limits)
 
@@ -101,7 +101,3 @@ def _count(request: Request, *, names: dict[str, str], limits: dict[str, int]) -
     setattr(request, _ATTRIBUTE, tightest)
     if tightest.count > tightest.limit:
         raise RateLimited(retry_after_seconds=resets_in)
-
-
-def _address(request: Request) -> str:
-    return keyed_hash(client_address(request._request))[:32]

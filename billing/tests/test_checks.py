@@ -59,6 +59,7 @@ MALFORMED: dict[str, list[Any]] = {
         ["a=https://b/v1|two words"],
     ],
     "LLM_TIMEOUT_SECONDS": [0, -1],
+    "API_REQUESTS_PER_MINUTE": [-1],
     "API_OPEN_STREAMS": [-1],
     "CREDITS_PER_USD": [0, -1],
     "SIGNUP_BONUS_CREDITS": [-1],

@@ -69,6 +69,14 @@ def test_keys_of_one_address_share_its_limit(program: Program, buyer: BillingCus
     assert (statuses, elsewhere) == ([200, 200, 200, 429], 200)
 
 
+def test_household_of_ipv6_is_one_address(program: Program, buyer: BillingCustomer) -> None:
+    programs = [program, make_program(buyer.user)]
+
+    statuses = [ask(programs[number % 2], f"2001:db8:0:7::{number}").status_code for number in range(4)]
+
+    assert statuses == [200, 200, 200, 429]
+
+
 def test_refused_request_moves_nothing_and_leaves_its_key_free(program: Program, clock: time_machine.Traveller) -> None:
     body = {"amount": 1, "description": "Work"}
     for number in range(3):
