@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import django_filters
-from django.conf import settings
 from drf_spectacular.drainage import error
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter
@@ -211,7 +210,7 @@ def add_components(result: Schema, generator: Any, request: Any, public: bool) -
     components["schemas"] = {**components.get("schemas", {}), **problem_schemas()}
     components["responses"] = problem_responses()
     components["headers"] = dict(_HEADERS)
-    result["servers"] = [{"url": settings.SITE_URL, "description": "This installation"}]
+    result["servers"] = [{"url": "/", "description": "This installation"}]
     return result
 
 
