@@ -101,7 +101,7 @@ class ModelPriceForm(VersionForm):
         widget=_text(inputmode="numeric"),
         help_text="Expected of a call while there is no experience with the customer. Held, not charged.",
     )
-    field_order = (*ModelTerms.__dataclass_fields__, "starts_at", "is_offered", "note", "follows")
+    field_order = ("model", "provider", *ModelTerms.__dataclass_fields__, "starts_at", "is_offered", "note", "follows")
 
     def name(self) -> str:
         return str(self.cleaned_data["model"])

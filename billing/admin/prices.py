@@ -107,15 +107,17 @@ class PriceAdmin(ReadOnlyAdmin):
     def state_shown(self, version: Any) -> str:
         return str(version.state)
 
-    @shown(f"Charged, {MARGIN_DAYS} days")
+    @shown(f"In {MARGIN_DAYS} days")
     def charged_shown(self, version: Any) -> str:
         margin: Margin | None = version.margin
-        return NOTHING if margin is None else f"${margin.charged_usd:,.2f} in {margin.calls:,}"
+        if margin is None or not margin.calls:
+            return NOTHING
+        return f"{margin.calls:,} call{pluralize(margin.calls)}, ${margin.charged_usd:,.2f}"
 
-    @shown(f"Our cost, {MARGIN_DAYS} days")
+    @shown("Our cost")
     def cost_shown(self, version: Any) -> str:
         margin: Margin | None = version.margin
-        return NOTHING if margin is None else f"${margin.cost_usd:,.2f}"
+        return NOTHING if margin is None or not margin.calls else f"${margin.cost_usd:,.2f}"
 
     @shown("Margin")
     def margin_shown(self, version: Any) -> str:
@@ -205,15 +207,15 @@ class ModelPriceAdmin(PriceAdmin):
         page: HttpResponse = super().changelist_view(request, extra_context)
         return page
 
-    @shown("Input", ordering="input_usd_per_1k")
+    @shown("Input, 1k", ordering="input_usd_per_1k")
     def input_shown(self, version: PricingConfig) -> str:
         return show_usd(version.input_usd_per_1k)
 
-    @shown("Cached input", ordering="cached_input_usd_per_1k")
+    @shown("Cached, 1k", ordering="cached_input_usd_per_1k")
     def cached_shown(self, version: PricingConfig) -> str:
         return show_usd(version.cached_input_usd_per_1k)
 
-    @shown("Output", ordering="output_usd_per_1k")
+    @shown("Output, 1k", ordering="output_usd_per_1k")
     def output_shown(self, version: PricingConfig) -> str:
         return show_usd(version.output_usd_per_1k)
 

@@ -106,7 +106,7 @@ def test_list_and_page_show_the_margin(user: User) -> None:
         reverse("admin:billing_pricingconfig_change", args=[PricingConfig.objects.get().pk]),
     ):
         told = " ".join(re.sub(r"<[^>]+>", " ", client.get(address).content.decode()).split())
-        assert "$1.25 in 1" in told
+        assert "1 call, $1.25" in told
         assert "$1.00" in told
         assert "20.0 %" in told
 
