@@ -183,6 +183,7 @@ def test_call_tells_all_and_leads_to_its_entry_and_back(browser: Client, user: U
     page = browser.get(f"{PAGE}calls/{event.public_id}/").content.decode()
     way_back = browser.get(f"{PAGE}entries/{event.entry.sequence}/")
 
+    assert f"{PAGE}entries/{event.entry.sequence}/" in browser.get("/billing/ledger/").content.decode()
     assert "Estimated before" in page
     assert f"/billing/ledger/?before={event.entry.sequence + 1}#entry-{event.entry.sequence}" in page
     assert way_back["Location"] == f"{PAGE}calls/{event.public_id}/"
