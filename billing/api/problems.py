@@ -8,6 +8,7 @@ from typing import Any, Final
 import structlog
 from django.core.exceptions import PermissionDenied
 from django.core.signals import got_request_exception
+from django.db import OperationalError
 from django.http import Http404
 from django.utils import timezone
 from rest_framework import exceptions
@@ -34,9 +35,18 @@ def answer_exception(raised: Exception, context: dict[str, Any]) -> Response:
         return _answer(_faults_of_fields(raised.detail))
     if isinstance(raised, exceptions.APIException):
         return _answer(_members(raised.status_code, str(raised.get_codes()), str(raised.detail)), _headers(raised))
+    if isinstance(raised, OperationalError):
+        return _answer_without_database(raised)
     log.exception("api_failed", error=type(raised).__name__)
     got_request_exception.send(sender=answer_exception, request=context["request"]._request)
     return _answer(_members(500, "internal_error", "Something went wrong on our side. Ask again with the same key."))
+
+
+def _answer_without_database(error: OperationalError) -> Response:
+    """503: PostgreSQL is away, or a lock was not to be had in time. Nothing was done, or the same key will tell."""
+    log.error("api_without_database", error=f"{type(error.__cause__ or error).__name__}: {error}")
+    members = _members(503, "database_unavailable", "The books are out of reach. Ask again with the same key.")
+    return _answer(members, headers={"Retry-After": "1"})
 
 
 def _answer_refusal(refusal: BillingError, context: dict[str, Any]) -> Response:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.db import OperationalError
 from django.test import Client
 from django.urls import URLPattern
 from rest_framework.views import APIView
@@ -162,6 +163,19 @@ def test_what_nobody_foresaw_is_told_without_details(api: Client, monkeypatch: p
     api.raise_request_exception = True
     with pytest.raises(RuntimeError):
         api.get(ENTRIES)
+
+
+def test_lock_that_is_not_to_be_had_is_503(api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wait_too_long(**_: Any) -> None:
+        raise OperationalError("canceling statement due to lock timeout")
+
+    monkeypatch.setattr("billing.api.staff_entries.newest_entries", wait_too_long)
+
+    answer = api.get(ENTRIES)
+
+    check_problem(answer, status=503, code="database_unavailable")
+    assert answer["Retry-After"] == "1"
+    assert b"lock timeout" not in answer.content
 
 
 def test_answers_are_kept_by_no_cache_and_are_json_whatever_is_asked_for(api: Client) -> None:
