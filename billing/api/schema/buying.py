@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 from billing.api.checkout_sessions import CheckoutBody, CheckoutSessions
 from billing.api.customers import CustomerBody, Customers, OneCustomer
 from billing.api.lists import ListQuery
@@ -10,6 +12,27 @@ from billing.api.schema import shapes
 from billing.api.schema.examples import AT, CUSTOMER_ID, ENTRY, LIST
 from billing.api.schema.operations import Operation, describe
 from billing.api.staff_credits import CreditsBody, StaffCredits
+
+_ADJUSTMENT: Final[dict[str, Any]] = {
+    "id": "adj_0v8k2m4q6s8w0y2a4c6e",
+    "object": "adjustment",
+    "customer": CUSTOMER_ID,
+    "amount": "250.500000",
+    "reason_code": "outage",
+    "note": "Our outage on Monday",
+    "ticket": "https://desk.example.com/4711",
+    "state": "posted",
+    "limit_reason": None,
+    "decide_until": None,
+    "requested_at": AT,
+    "entry": {
+        **ENTRY,
+        "kind": "adjustment",
+        "amount": "250.500000",
+        "balance_after": "750.500000",
+        "description": "Our outage on Monday",
+    },
+}
 
 describe(
     Customers,
@@ -113,25 +136,16 @@ describe(
         summary="Give, take or write off credits",
         description="201 when it was posted; 202 when it is above the limits and waits for a second person.",
         answers={201: shapes.Adjustment, 202: shapes.Adjustment},
-        example={
-            "id": "adj_0v8k2m4q6s8w0y2a4c6e",
-            "object": "adjustment",
-            "customer": CUSTOMER_ID,
-            "amount": "250.500000",
-            "reason_code": "outage",
-            "note": "Our outage on Monday",
-            "ticket": "https://desk.example.com/4711",
-            "state": "posted",
-            "limit_reason": None,
-            "decide_until": None,
-            "requested_at": AT,
-            "entry": {
-                **ENTRY,
-                "kind": "adjustment",
-                "amount": "250.500000",
-                "balance_after": "750.500000",
-                "description": "Our outage on Monday",
-            },
+        example=_ADJUSTMENT,
+        examples={
+            202: {
+                **_ADJUSTMENT,
+                "amount": "25000.000000",
+                "state": "waiting",
+                "limit_reason": "above 1,000 credits at once",
+                "decide_until": "2026-11-21T12:00:00.000000Z",
+                "entry": None,
+            }
         },
         body=CreditsBody,
         body_example={

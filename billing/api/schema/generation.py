@@ -123,8 +123,15 @@ class DocumentedSchema(AutoSchema):
 
     def get_examples(self) -> list[OpenApiExample]:
         told = self._told()
-        status = next((str(status) for status in told.answers), "200")
-        examples = [OpenApiExample("answer", value=told.example, response_only=True, status_codes=[status])]
+        examples = [
+            OpenApiExample(
+                f"answer {status}",
+                value=told.examples.get(status, told.example),
+                response_only=True,
+                status_codes=[str(status)],
+            )
+            for status in told.answers
+        ]
         if told.body_example is not None:
             examples.append(OpenApiExample("request", value=told.body_example, request_only=True))
         return examples

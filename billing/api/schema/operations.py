@@ -23,7 +23,8 @@ class Operation:
     summary: str
     description: str
     answers: Mapping[int, type[Serializer[Any]]]
-    example: Example  # the body of the first answer
+    example: Example  # the body of every answer that has none of its own below
+    examples: Mapping[int, Example] = field(default_factory=dict)
     body: type[Serializer[Any]] | None = None
     body_schema: Mapping[str, Any] | None = None  # where no serializer reads the body
     body_example: Example | None = None
