@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from io import StringIO
 from typing import Any
 
@@ -21,13 +22,17 @@ from billing.models import (
     CustomerFlag,
     CustomerNote,
     LedgerEntry,
+    OperationPrice,
     Payment,
     PaymentDispute,
     PaymentRefund,
+    PricingConfig,
     ReconciliationFinding,
     ReconciliationRun,
     RefundRequest,
 )
+from billing.selectors.prices import find_operation_price, find_price
+from billing.services.prices import withdraw_price
 from billing.services.verification import find_ledger_faults
 from sandbox.demo.accounts import DEBTOR, DEMO_ACCOUNTS, OWNER
 from sandbox.demo.seeding import Seeded, seed_everything
@@ -44,6 +49,8 @@ SEEDED += [
     RefundRequest,
     ReconciliationRun,
     ReconciliationFinding,
+    PricingConfig,
+    OperationPrice,
 ]
 
 
@@ -125,6 +132,28 @@ def test_a_pack_that_staff_edited_stays_so() -> None:
     seed()
 
     assert CreditPack.objects.get(slug="starter").name == "Edited"
+
+
+def test_models_and_operations_have_prices_since_before_the_work_of_the_demo(settings: Any) -> None:
+    now = timezone.now()
+
+    seeded = seed()
+
+    assert {settings.SUMMARY_MODEL, "gpt-5", "gpt-5-nano", "text-embedding-3-small", "image"} <= set(seeded.prices)
+    oldest = LedgerEntry.objects.order_by("occurred_at")[0].occurred_at
+    for name in PricingConfig.objects.values_list("model", flat=True):
+        assert find_price(model=name, at=oldest).markup_percent == 25
+    assert find_operation_price(operation="image", at=now).credits == 5
+    assert find_operation_price(operation="api-call", at=now).usd == Decimal("0.001")
+
+
+def test_a_price_that_staff_set_stays_so() -> None:
+    seed()
+    withdrawn = withdraw_price(model="gpt-5", note="Too dear")
+
+    seed()
+
+    assert PricingConfig.objects.filter(model="gpt-5").latest("effective_from") == withdrawn
 
 
 def test_without_stripe_the_rest_is_seeded_and_it_says_so() -> None:

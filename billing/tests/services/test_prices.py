@@ -15,6 +15,7 @@ from django.utils import timezone
 from accounts.models import User
 from billing.errors import InvalidRequest, UnknownModel, UnknownOperation
 from billing.models import AuditEntry, OperationPrice, PricingConfig
+from billing.selectors.price_book import open_price_book
 from billing.selectors.prices import (
     find_operation_price,
     find_price,
@@ -217,6 +218,27 @@ def test_default_price_that_is_none_refuses(settings: Any) -> None:
 
     with pytest.raises(UnknownModel):
         find_price(model="brand-new", at=timezone.now())
+
+
+def test_prices_of_many_moments_are_those_of_each(settings: Any) -> None:
+    settings.DEFAULT_PRICE_MODEL = "small"
+    soon = timezone.now() + timedelta(days=1)
+    make_price(model="small", effective_from=LONG_AGO)
+    make_price(model="small", markup_percent=Decimal(5), effective_from=soon)
+    make_price(model="gone", effective_from=LONG_AGO)
+    withdraw_price(model="gone", note="Ended")
+    make_price(model="later", effective_from=soon)
+    names = ["small", "gone", "later", "unknown"]
+    now = timezone.now()
+    book = open_price_book(models=names, operations=[])
+
+    for name in names:
+        for at in (LONG_AGO - TICK, LONG_AGO, now, soon - TICK, soon, soon + TICK):
+            try:
+                alone: PricingConfig | None = find_price(model=name, at=at)
+            except UnknownModel:
+                alone = None
+            assert book.find_price(model=name, at=at) == alone, (name, at)
 
 
 def test_whoever_sets_a_price_is_audited_with_what_was_before() -> None:
