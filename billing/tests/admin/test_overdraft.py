@@ -24,7 +24,7 @@ def page_of(world: World) -> str:
 
 
 def limit_of(world: World) -> Decimal:
-    return CreditBalance.objects.get(pk=world.other.pk).overdraft_limit
+    return Decimal(CreditBalance.objects.get(pk=world.other.pk).overdraft_limit)
 
 
 def test_usage_goes_as_far_below_zero_as_staff_say(admin: Client, staff: User, world: World) -> None:

@@ -26,7 +26,7 @@ def body_for(customer: BillingCustomer, amount: str = "250.5") -> dict[str, Any]
 
 
 def posted(customer: BillingCustomer) -> Decimal:
-    return CreditBalance.objects.get(pk=customer.pk).posted
+    return Decimal(CreditBalance.objects.get(pk=customer.pk).posted)
 
 
 def test_a_key_of_staff_gives_credits_once(platform: Program, agent: User, buyer: BillingCustomer) -> None:
