@@ -1,11 +1,16 @@
 """The pages of API keys: the secret is seen once, nobody sees another's keys, and each refusal says what to do."""
 
+import logging
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.contrib.sessions.models import Session
+from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
@@ -64,6 +69,32 @@ def test_secret_is_in_no_session(browser: Client) -> None:
     (secret,) = set(SECRET.findall(answer.content.decode()))
     kept = " ".join(str(session.get_decoded()) for session in Session.objects.all())
     assert secret.rpartition("_")[2] not in kept
+
+
+def test_secret_is_in_no_log_and_no_table(browser: Client, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        answer = browser.post(NEW, fields(browser))
+
+    (secret,) = set(SECRET.findall(answer.content.decode()))
+    (key,) = ApiKey.objects.values()
+    random_part = secret.rpartition("_")[2]
+    assert random_part not in caplog.text
+    assert random_part not in str(key)
+
+
+def test_owner_is_told_by_mail_of_a_new_key(
+    browser: Client, user: User, django_capture_on_commit_callbacks: Callable[..., Any]
+) -> None:
+    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+    sent = fields(browser)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        browser.post(NEW, sent)
+
+    told = mail.outbox[-1]
+    assert told.subject == "[Prepaid] A new API key"
+    assert f"Server (ppk_test_{ApiKey.objects.get().key_id}_…)" in str(told.body)
+    assert not SECRET.search(str(told.body))
 
 
 def test_loading_the_answer_again_makes_no_second_key(browser: Client) -> None:
