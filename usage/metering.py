@@ -143,7 +143,8 @@ class ChargedOperation:
     @property
     def charged(self) -> Decimal:
         """What it cost, in credits."""
-        return self.event.credits
+        credits: Decimal = self.event.credits
+        return credits
 
     def fail(self, reason: str) -> None:
         """Say that the operation did not succeed, without an exception: it is not charged."""

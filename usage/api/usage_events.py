@@ -21,13 +21,14 @@ from billing.models import BillingCustomer
 from usage.api.shapes import batch_shape, usage_event_shape
 from usage.models import Basis, UsageEvent, UsageStatus
 from usage.selectors.events import events_of, find_usage_event, newest_events
+from usage.services.metadata import make_storable
 from usage.services.recording import Recorder, record_events
 
 MAX_EVENTS: Final = 1000
 _BODY_FIELDS: Final = frozenset(("events", "record_only"))
 
 
-class UsageEventFilter(django_filters.FilterSet):
+class UsageEventFilter(django_filters.FilterSet):  # type: ignore[misc]  # it brings no types
     """Which events; `since` is inclusive, `until` exclusive, both on when the work happened."""
 
     model = django_filters.CharFilter(max_length=120)
@@ -105,7 +106,7 @@ def _read_batch(body: Any) -> tuple[list[object], bool]:
     if not isinstance(body, Mapping):
         raise InvalidRequest(field="body", fault="it is not an object", remedy=remedy)
     if unknown := sorted(str(name) for name in body.keys() - _BODY_FIELDS):
-        raise InvalidRequest(field=unknown[0][:80], fault="there is no such field", remedy=remedy)
+        raise InvalidRequest(field=make_storable(unknown[0][:80]), fault="there is no such field", remedy=remedy)
     events, is_record_only = body.get("events"), body.get("record_only", False)
     if not isinstance(events, list) or not 1 <= len(events) <= MAX_EVENTS:
         count = f"there are {len(events)}" if isinstance(events, list) else "it is not a list"

@@ -85,7 +85,8 @@ class MeteredCall:
     @property
     def held(self) -> Decimal:
         """What was set aside for it: the estimate, or for a customer with little left the worst case."""
-        return self._opened().hold.amount
+        amount: Decimal = self._opened().hold.amount
+        return amount
 
     @property
     def event(self) -> UsageEvent:
@@ -97,7 +98,8 @@ class MeteredCall:
     @property
     def charged(self) -> Decimal:
         """What it cost in the end, in credits."""
-        return self.event.credits
+        credits: Decimal = self.event.credits
+        return credits
 
     def open(self) -> MeteredCall:
         """Set the credits aside; once, however often it is asked for.

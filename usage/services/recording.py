@@ -23,8 +23,9 @@ from billing.services.debits import SOURCE_TYPE
 from billing.services.key_limits import count_key_spending, find_key_room
 from billing.services.posting import BatchMode, Posting, PostingOutcome, post_many
 from usage import conf
+from usage.services.metadata import is_storable
 from usage.services.recording_prices import EventPrices, PricedWork
-from usage.services.recording_reading import WorkDone, read_event
+from usage.services.recording_reading import MAX_ID_LENGTH, WorkDone, read_event
 from usage.services.recording_rows import KnownEvent, find_known, insert_events, lock_names
 
 
@@ -107,15 +108,15 @@ def _read_all(events: Sequence[object], *, now: datetime, window: timedelta) -> 
         try:
             works[index] = read_event(raw, now=now, window=window)
         except BillingError as refusal:
-            named = raw.get("id") if isinstance(raw, dict) else None
-            event_id = named if isinstance(named, str) and refusal_names_another_field(refusal) else None
-            answers[index] = RecordedEvent(EventStatus.REFUSED, event_id=event_id, refusal=refusal)
+            answers[index] = RecordedEvent(EventStatus.REFUSED, event_id=_readable_id(raw), refusal=refusal)
     return answers, works
 
 
-def refusal_names_another_field(refusal: BillingError) -> bool:
-    """Whether the id itself could be read."""
-    return getattr(refusal, "field", "") != "id"
+def _readable_id(raw: object) -> str | None:
+    """The id of an event that cannot be read otherwise, to answer it by; None where it is none."""
+    event_id = raw.get("id") if isinstance(raw, dict) else None
+    is_readable = isinstance(event_id, str) and 1 <= len(event_id) <= MAX_ID_LENGTH and is_storable(event_id)
+    return event_id if is_readable else None
 
 
 def _choose(

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from billing.errors import BillingError, InvalidRequest
 from billing.usage_cost import Tokens
-from usage.services.metadata import check_metadata, is_storable
+from usage.services.metadata import check_metadata, is_storable, make_storable
 from usage.services.reported_usage import MAX_TOKENS
 from usage.services.request_hash import hash_usage
 
@@ -69,10 +69,8 @@ def read_event(raw: object, *, now: datetime, window: timedelta) -> WorkDone:
     if not isinstance(raw, dict):
         raise InvalidRequest(field="event", fault="it is not an object", remedy="Send one with an id and a model.")
     if not raw.keys() <= _FIELDS:
-        field = min(str(name) for name in raw.keys() - _FIELDS)
-        raise InvalidRequest(
-            field=field[:80], fault="there is no such field", remedy=f"Send {', '.join(sorted(_FIELDS))}."
-        )
+        field = make_storable(min(str(name) for name in raw.keys() - _FIELDS)[:80])
+        raise InvalidRequest(field=field, fault="there is no such field", remedy=f"Send {', '.join(sorted(_FIELDS))}.")
     event_id = _read_text(raw, "id", MAX_ID_LENGTH)
     if not event_id:
         raise InvalidRequest(field="id", fault="it is missing", remedy="Send a name that you give no other event.")

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 
 def estimate(user: User, **fields: Any) -> Estimate:
-    wish = {"model": MODEL, "input_tokens": 10, "max_tokens": None, "at": timezone.now()} | fields
+    wish: dict[str, Any] = {"model": MODEL, "input_tokens": 10, "max_tokens": None, "at": timezone.now()} | fields
     return estimate_call(customer_id=customer_of(user).pk, **wish)
 
 

@@ -313,6 +313,15 @@ def test_field_that_cannot_be_used_is_named(
     assert UsageEvent.objects.count() == 1
 
 
+def test_text_that_cannot_be_written_is_not_given_back(api: Client, price: PricingConfig) -> None:
+    answer = send(api, event_of("\ud800", model=7), event_of(**{"\ud800": 1}), event_of("x" * 300, model=7))
+
+    assert [event["id"] for event in answer.json()["events"]] == [None, "job-1", None]
+    assert [event["field"] for event in answer.json()["events"]] == ["id", "?", "id"]
+    odd = api.post(URL, '{"events": [{}], "\\ud800": 1}', content_type="application/json")
+    assert (odd.status_code, odd.json()["field"]) == (400, "?")
+
+
 @pytest.mark.parametrize("count", ["NaN", "Infinity", "-Infinity"])
 def test_number_that_is_no_json_is_refused_with_the_body(api: Client, price: PricingConfig, count: str) -> None:
     body = f'{{"events": [{{"id": "a", "model": "{MODEL}", "input_tokens": {count}}}]}}'
