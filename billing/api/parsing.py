@@ -11,7 +11,7 @@ from typing import IO, Any, ClassVar, Final
 from rest_framework import serializers
 from rest_framework.exceptions import APIException, ParseError
 from rest_framework.negotiation import BaseContentNegotiation
-from rest_framework.parsers import BaseParser, JSONParser
+from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
@@ -30,9 +30,13 @@ class BodyTooLarge(APIException):
     default_detail = f"A body has at most {MAX_BODY_BYTES} bytes."
 
 
-class BoundedJsonParser(JSONParser):
-    """Reads a JSON body of at most `max_bytes`."""
+class BoundedJsonParser(BaseParser):
+    """Reads a JSON body of at most `max_bytes`.
 
+    It is no JSONParser: to those the framework gives a body that it has read whole, whatever its size.
+    """
+
+    media_type = "application/json"
     max_bytes: ClassVar[int] = MAX_BODY_BYTES
 
     def parse(
