@@ -15,13 +15,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import ApiKey
-from billing.errors import BillingError, IdempotencyConflict, KeyLimitReached
+from billing.errors import BillingError, IdempotencyConflict
 from billing.kinds import CALLER_KEY_PREFIX, EntryKind
 from billing.models.fields import new_public_id
 from billing.money import ZERO
+from billing.services.batches import spend_in_batch
 from billing.services.debits import SOURCE_TYPE
-from billing.services.key_limits import count_key_spending, find_key_room
-from billing.services.posting import BatchMode, Posting, PostingOutcome, post_many
+from billing.services.posting import Posting, PostingOutcome
 from usage import conf
 from usage.services.metadata import is_storable
 from usage.services.recording_prices import EventPrices, PricedWork
@@ -56,8 +56,7 @@ class _Candidate:
     index: int
     work: WorkDone
     priced: PricedWork
-    outcome: PostingOutcome | None = None
-    refusal: BillingError | None = None
+    outcome: PostingOutcome | None = None  # none where it costs nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,10 +67,6 @@ class Recorder:
     api_key: ApiKey | None
     placed_by: str
     is_work_done: bool = False
-
-
-class _BeyondLimit(Exception):
-    """Some of what was posted passes the key's limit: take it all back and post the rest."""
 
 
 def record_events(*, recorder: Recorder, events: Sequence[object]) -> list[RecordedEvent]:
@@ -88,7 +83,7 @@ def record_events(*, recorder: Recorder, events: Sequence[object]) -> list[Recor
         lock_names(customer_id=recorder.customer_id)
         known = find_known(customer_id=recorder.customer_id, event_ids=[_name(work.id) for work in works.values()])
         candidates, repeats = _choose(works, answers=answers, known=known)
-        _post_within_limit(recorder, candidates, now=now)
+        _post(recorder, candidates)
         rows = _write(recorder, candidates, now=now)
     for candidate, answer in zip(candidates, rows, strict=True):
         answers[candidate.index] = answer
@@ -170,19 +165,19 @@ def _repeat(first: RecordedEvent) -> RecordedEvent:
     )
 
 
-def _post_within_limit(recorder: Recorder, candidates: Sequence[_Candidate], *, now: datetime) -> None:
-    """Post what costs something. Events beyond the key's limit are refused one by one, and the rest posted anew."""
+def _post(recorder: Recorder, candidates: Sequence[_Candidate]) -> None:
+    """Post what costs something."""
     costly = [candidate for candidate in candidates if candidate.priced.charge.credits]
-    while wanted := [candidate for candidate in costly if candidate.refusal is None]:
-        try:
-            with transaction.atomic():
-                postings = [_posting(recorder, candidate) for candidate in wanted]
-                for candidate, outcome in zip(wanted, post_many(postings=postings, mode=BatchMode.EACH), strict=True):
-                    candidate.outcome = outcome
-                _count(recorder, wanted, now=now)
-        except _BeyondLimit:
-            continue
+    if not costly:
         return
+    outcomes = spend_in_batch(
+        customer_id=recorder.customer_id,
+        postings=[_posting(recorder, candidate) for candidate in costly],
+        placed_by=recorder.placed_by,
+        is_limited=not recorder.is_work_done,
+    )
+    for candidate, outcome in zip(costly, outcomes, strict=True):
+        candidate.outcome = outcome
 
 
 def _posting(recorder: Recorder, candidate: _Candidate) -> Posting:
@@ -199,36 +194,13 @@ def _posting(recorder: Recorder, candidate: _Candidate) -> Posting:
     )
 
 
-def _count(recorder: Recorder, posted: Sequence[_Candidate], *, now: datetime) -> None:
-    """Count what was posted for the key, once for the batch; the balance is locked by now.
-
-    Raises:
-        _BeyondLimit: some of it is too much; it says so by its refusal.
-    """
-    accepted = [candidate for candidate in posted if candidate.outcome and candidate.outcome.refusal is None]
-    room = None if recorder.is_work_done else find_key_room(placed_by=recorder.placed_by, now=now)
-    spent, is_beyond = ZERO, False
-    for candidate in accepted:
-        cost = candidate.priced.charge.credits
-        if room is not None and spent + cost > room.left:
-            candidate.refusal = KeyLimitReached(limit=room.limit, available=room.left - spent, required=cost)
-            is_beyond = True
-        else:
-            spent += cost
-    if is_beyond:
-        raise _BeyondLimit
-    if spent:
-        count_key_spending(placed_by=recorder.placed_by, amount=spent, now=now)
-
-
 def _write(recorder: Recorder, candidates: Sequence[_Candidate], *, now: datetime) -> list[RecordedEvent]:
     """Write down what was posted or costs nothing; gives the answers to all candidates."""
     answers, rows = [], []
     for candidate in candidates:
         outcome, work, priced = candidate.outcome, candidate.work, candidate.priced
-        refusal = candidate.refusal or (outcome.refusal if outcome else None)
-        if refusal is not None:
-            answers.append(RecordedEvent(EventStatus.REFUSED, event_id=work.id, refusal=refusal))
+        if outcome is not None and outcome.refusal is not None:
+            answers.append(RecordedEvent(EventStatus.REFUSED, event_id=work.id, refusal=outcome.refusal))
             continue
         sequence = outcome.new_entry.sequence if outcome and outcome.new_entry else None
         if priced.charge.credits and sequence is None:

@@ -314,7 +314,7 @@ def test_field_that_cannot_be_used_is_named(
 
 
 def test_text_that_cannot_be_written_is_not_given_back(api: Client, price: PricingConfig) -> None:
-    answer = send(api, event_of("\ud800", model=7), event_of(**{"\ud800": 1}), event_of("x" * 300, model=7))
+    answer = send(api, event_of("\ud800", model=7), event_of() | {"\ud800": 1}, event_of("x" * 300, model=7))
 
     assert [event["id"] for event in answer.json()["events"]] == [None, "job-1", None]
     assert [event["field"] for event in answer.json()["events"]] == ["id", "?", "id"]
@@ -423,6 +423,32 @@ def test_key_s_limit_refuses_what_is_beyond_it_one_by_one(
     assert balance_of(user).posted == 975
     assert told(send(api, event_of("d", input_tokens=1))) == [beyond]
     assert_books_are_right(user)
+
+
+def test_limit_and_balance_are_judged_together_in_the_order_given(client_of: ClientOf, price: PricingConfig) -> None:
+    user = make_user(credits=11)
+    api = client_of(user, monthly_limit=Decimal(10))
+
+    answer = send(
+        api, *(event_of(str(number), input_tokens=cost) for number, cost in enumerate((1, 10, 12, 1, 9, 8, 1)))
+    )
+
+    beyond, short = ("refused", "key_limit_reached", None), ("refused", "insufficient_credits", None)
+    assert told(answer) == [("posted",), beyond, short, ("posted",), beyond, ("posted",), beyond]
+    assert (balance_of(user).posted, ApiKeySpending.objects.get().spent) == (1, 10)
+    assert_books_are_right(user)
+
+
+def test_what_the_key_s_open_holds_keep_is_not_there_for_events(
+    client_of: ClientOf, user: User, price: PricingConfig
+) -> None:
+    api = client_of(user, monthly_limit=Decimal(220))
+    metered(user, MODEL, "x" * 24, idempotency_key="job-1", api_key=ApiKey.objects.get()).open()
+
+    assert told(send(api, event_of("a"), event_of("b", input_tokens=1))) == [
+        ("posted",),
+        ("refused", "key_limit_reached", None),
+    ]
 
 
 def test_recorded_work_counts_for_the_key_but_is_not_stopped_by_its_limit(
