@@ -61,7 +61,7 @@ def add_figures(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]
     """The index page's context, with the parts that this member of staff may see the lists of."""
     now = timezone.now()
     choice = choose_period(request.GET, today=now.astimezone(UTC).date())
-    parts = _merge([build(choice.period, now) for model, build in _PARTS if _may_see(request, model)])
+    parts = _merge([build(choice.period, now) for model, build in (*_PARTS, *_ADDED) if _may_see(request, model)])
     own = [_own_credits(request.user.pk, now)] if request.user.pk else []
     return {
         **context,
@@ -72,6 +72,11 @@ def add_figures(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]
         "presets": PRESETS,
         "as_of": now,
     }
+
+
+def add_part(model: type[Model], build: PartBuilder) -> None:
+    """Let an app above show tiles, too, to those who may see that list; called once, when its admin is loaded."""
+    _ADDED.append((model, build))
 
 
 def _may_see(request: HttpRequest, model: type[Model]) -> bool:
@@ -166,6 +171,7 @@ def _customers_part(period: Period, now: datetime) -> Part:
     return Part(title="To do", tiles=[tile])
 
 
+_ADDED: Final[list[tuple[type[Model], PartBuilder]]] = []
 # Tiles, by the list behind them: who may not see that does not see these.
 _PARTS: Final[tuple[tuple[type[Model], PartBuilder], ...]] = (
     (ReconciliationFinding, _findings_part),

@@ -252,8 +252,13 @@ def _rate_tile(label: str, outcomes: Outcomes, *, note: str, address: str, least
     )
 
 
+def in_cents(amount: Decimal) -> int:
+    """What credits are worth at list price, in cents."""
+    return list_value_minor(amount, credits_per_usd=conf.credits_per_usd())
+
+
 def _list_value(amount: Decimal) -> str:
-    return show_money(list_value_minor(amount, credits_per_usd=conf.credits_per_usd()), "usd")
+    return show_money(in_cents(amount), "usd")
 
 
 def _total(sums: Mapping[tuple[date, str], Decimal], kinds: tuple[str, ...]) -> Decimal:

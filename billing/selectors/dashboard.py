@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from django.db import connection
-from django.db.models import Avg, Count, F, Q, Sum
+from django.db.models import Avg, Count, F, Model, Q, Sum
 from django.db.models.functions import Coalesce, TruncDate
 
 from billing.kinds import EntryKind
@@ -32,14 +32,14 @@ Money = Mapping[str, int]  # minor units by currency
 USAGE_KINDS: Final = (EntryKind.USAGE, EntryKind.USAGE_CORRECTION)
 _COMMITTED_LATER: Final = timedelta(minutes=5)  # an id is taken a moment before its row can be seen
 
-_FIRST_ENTRY_SINCE = """
+_FIRST_ROW_SINCE = """
     WITH RECURSIVE search (low, high) AS (
-        SELECT 0::bigint, coalesce(max(id), 0) + 1 FROM billing_ledgerentry
+        SELECT 0::bigint, coalesce(max(id), 0) + 1 FROM {table}
         UNION ALL
         SELECT CASE WHEN probe.created_at < %(since)s THEN probe.id ELSE search.low END,
             CASE WHEN probe.created_at < %(since)s THEN search.high ELSE (search.low + search.high) / 2 END
         FROM search LEFT JOIN LATERAL (
-            SELECT id, created_at FROM billing_ledgerentry
+            SELECT id, created_at FROM {table}
             WHERE id >= (search.low + search.high) / 2 AND id < search.high ORDER BY id LIMIT 1
         ) AS probe ON true
         WHERE search.high - search.low > 1
@@ -199,9 +199,15 @@ def disputes_opened(period: Period) -> tuple[int, Money]:
 
 
 def first_entry_id(since: datetime) -> int:
-    """From this id on stand all entries recorded since then; some twenty look-ups among a million entries."""
+    """From this id on stand all entries recorded since then."""
+    return first_row_id(LedgerEntry, since)
+
+
+def first_row_id(model: type[Model], since: datetime) -> int:
+    """From this id on stand all rows recorded since then (`created_at`); some twenty look-ups among a million rows."""
     with connection.cursor() as cursor:
-        cursor.execute(_FIRST_ENTRY_SINCE, {"since": since - _COMMITTED_LATER})
+        statement = _FIRST_ROW_SINCE.replace("{table}", model._meta.db_table)
+        cursor.execute(statement, {"since": since - _COMMITTED_LATER})
         return int(cursor.fetchone()[0] or 1)
 
 

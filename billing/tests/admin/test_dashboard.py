@@ -51,6 +51,7 @@ RIGHTS = {
     "view_creditbalance": {"Credits owed to customers", "Average balance", "Customers frozen"},
     "view_creditgrant": {"Deferred money"},
     "view_ledgerentry": {"Credits used", "Promotional cost"},
+    "view_usageevent": {"Margin of usage"},
     "view_stripeevent": {
         "Webhooks worked off",
         "Oldest unprocessed event",
