@@ -233,6 +233,15 @@ def test_missing_prices_mean_what_providers_mean_by_them(market: list[Provider])
     assert version.output_usd_per_1k == 0
 
 
+def test_prices_that_passed_through_floats_are_read_as_they_were_meant(market: list[Provider]) -> None:
+    only(market, listed("noisy", input_mtok=Decimal("0.13999999999999999"), output_mtok=Decimal("0.18000000000000002")))
+    run("--provider", "acme")
+
+    version = find_price(model="noisy", at=timezone.now())
+
+    assert (version.input_usd_per_1k, version.output_usd_per_1k) == (Decimal("0.00014"), Decimal("0.00018"))
+
+
 def test_price_per_request_is_taken_and_what_has_no_column_is_told(market: list[Provider]) -> None:
     only(market, listed("searcher", input_mtok=Decimal(1), requests_kcount=Decimal(12), web_searches_kcount=Decimal(5)))
 
