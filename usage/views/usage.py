@@ -20,6 +20,7 @@ from usage.models import UsageEvent
 from usage.selectors.usage_calls import find_call, find_usage_entry, page_of_calls, stream_usage_csv
 from usage.selectors.usage_filter import NO_KEY, UsageFilter
 from usage.selectors.usage_sums import BY_DAY, BY_KEY, BY_MODEL, UsageSum, find_keys, sum_usage, top_usage
+from usage.views.rates import rates_of
 from usage.views.usage_chart import draw_usage
 from usage.views.usage_form import UsageForm
 
@@ -114,7 +115,12 @@ def usage_call(request: HttpRequest, customer: BillingCustomer, call: str) -> Ht
     event = find_call(customer_id=customer.pk, public_id=call)
     if event is None:
         raise Http404("There is no such call of this customer.")
-    return render(request, "usage/usage_call.html", {"call": event, "key_name": _name_of_key(event.api_key, customer)})
+    context = {
+        "call": event,
+        "key_name": _name_of_key(event.api_key, customer),
+        "rates": rates_of(event.price) if event.price else None,
+    }
+    return render(request, "usage/usage_call.html", context)
 
 
 @require_safe

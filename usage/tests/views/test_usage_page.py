@@ -1,5 +1,6 @@
 """The usage page: its sums are those of the ledger, whatever the credits were spent by."""
 
+import re
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -185,6 +186,7 @@ def test_call_tells_all_and_leads_to_its_entry_and_back(browser: Client, user: U
 
     assert f"{PAGE}entries/{event.entry.sequence}/" in browser.get("/billing/ledger/").content.decode()
     assert "Estimated before" in page
+    assert re.findall(r"1,000 [a-z ]+</dt>\s*<dd>\s*([^<\s]+)", page) == ["1,000", "500", "2,000"]
     assert f"/billing/ledger/?before={event.entry.sequence + 1}#entry-{event.entry.sequence}" in page
     assert way_back["Location"] == f"{PAGE}calls/{event.public_id}/"
 
