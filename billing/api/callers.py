@@ -34,8 +34,8 @@ def caller_customer(request: Request) -> BillingCustomer:
         ScopeMissing: the header was sent, and the caller may not act for others.
         CustomerNotFound: there is no such customer.
     """
-    name = request.headers.get(HEADER, "")
-    if not name:
+    name = request.headers.get(HEADER)
+    if name is None:  # an empty one names nobody: it must not act for the caller instead
         user = caller_user(request)
         try:
             return user.billing_customer

@@ -41,7 +41,7 @@ class CheckoutSessions(CallerView):
         body = read_body(request, CheckoutBody)
         customer = self.acting_for()
         ui_mode = _UI_MODES[body["ui_mode"]]
-        key = read_idempotency_key(request) if request.headers.get(HEADER) else uuid4().hex
+        key = read_idempotency_key(request) if HEADER in request.headers else uuid4().hex
         network_hash = hash_address(request._request)
 
         def open_checkout() -> Answer:

@@ -101,7 +101,7 @@ def answer_once(
         IdempotencyConflict: the key belongs to another request.
         BillingError: what `act` raises; nothing was done.
     """
-    if not is_required and not request.headers.get(HEADER):
+    if not is_required and HEADER not in request.headers:
         return _response(act())
     key = read_idempotency_key(request)
     digest = _hash_request(request)

@@ -21,7 +21,7 @@ from billing.api.schema.problems import problem_reference, problem_responses, pr
 Schema = dict[str, Any]
 PREFIX: Final = "/api/v1/"
 
-_EVERYWHERE: Final = (400, 401, 403, 429, 500)
+_EVERYWHERE: Final = (400, 401, 403, 429, 500, 503)
 _WITH_A_BODY: Final = (413, 415)
 _WITH_A_KEY: Final = (409, 422)
 _ANSWER_HEADERS: Final = ("RateLimit", "RateLimit-Policy")
@@ -173,7 +173,7 @@ _ETAG: Final = OpenApiParameter(
 def _key_parameter(*, is_required: bool) -> OpenApiParameter:
     return OpenApiParameter(
         KEY_HEADER,
-        {"type": "string", "minLength": 1, "maxLength": MAX_LENGTH, "pattern": "^[!-~]+$"},
+        {"type": "string", "minLength": 1, "maxLength": MAX_LENGTH, "pattern": "^[!-~]([ -~]*[!-~])?$"},
         OpenApiParameter.HEADER,
         required=is_required,
         description="Names this intent. The same request again gets the first answer and does nothing. Use a new one, "

@@ -35,6 +35,7 @@ FRAMEWORK_CODES: Final[dict[str, int]] = {
     "api_key_expired": 401,
     "internal_error": 500,
     "database_unavailable": 503,
+    "database_unavailable": 503,
 }
 NOT_OF_THE_API: Final = frozenset(("webhook_refused", "second_person_needed", "approval_ended", "refund_not_possible"))
 
@@ -56,9 +57,9 @@ _MEANINGS: Final[dict[int, tuple[str, str]]] = {
     429: ("TooManyRequests", "Too many requests in a minute; `Retry-After` says when the next one may come."),
     500: ("InternalError", "Our fault. Ask again with the same idempotency key."),
     502: ("BadGateway", "Stripe would not do it. Asking again will not help."),
-    503: ("Unavailable", "Stripe cannot be used right now. Ask again with the same idempotency key."),
+    503: ("Unavailable", "What we need is out of reach right now. Ask again with the same idempotency key."),
 }
-_HEADERS: Final[dict[int, tuple[str, ...]]] = {401: ("WWW-Authenticate",), 409: ("Retry-After",), 429: ("Retry-After",)}
+_HEADERS: Final[dict[int, tuple[str, ...]]] = {401: ("WWW-Authenticate",), 409: ("Retry-After",), 429: ("Retry-After",), 503: ("Retry-After",)}
 
 
 def codes_of(status: int) -> list[str]:
@@ -163,5 +164,6 @@ _EXAMPLES: Final[dict[int, tuple[str, str, Schema]]] = {
         {"key": "job-17"},
     ),
     429: ("rate_limited", "Too many requests. Try again in 20 seconds.", {"retry_after_seconds": 20}),
+    503: ("database_unavailable", "The books are out of reach. Ask again with the same key.", {}),
     500: ("internal_error", "Something went wrong on our side. Ask again with the same key.", {}),
 }

@@ -107,3 +107,7 @@ def test_balance_takes_three_queries(program: Program, django_assert_num_queries
 
     with django_assert_num_queries(3):  # the key with its customer, the balance, the entries
         program.get("/balance")
+
+
+def test_empty_name_of_a_customer_is_nobody(platform: Program) -> None:
+    check_problem(platform.get("/balance", **{"Billing-Customer": ""}), status=404, code="customer_not_found")

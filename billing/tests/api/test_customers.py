@@ -163,3 +163,10 @@ def test_other_keys_of_staff_do_not(agent: User, program: Program) -> None:
     assert check_problem(spending.get(path), status=403, code="scope_missing")["scope"] == "customers"
     check_problem(clerk.get(path), status=403, code="not_permitted")
     check_problem(program.get(path), status=403, code="permission_denied")
+
+
+def test_empty_key_is_no_key_even_where_none_is_needed(platform: Program) -> None:
+    refused = platform.post("/customers", {"external_id": "user-1"}, key="")
+
+    check_problem(refused, status=400, code="idempotency_key_required")
+    assert not BillingCustomer.objects.filter(external_id="user-1").exists()
