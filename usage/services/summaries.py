@@ -10,7 +10,6 @@ from django.utils import timezone
 
 from accounts.models import ApiKey
 from billing import wake
-from usage import conf
 from usage.models import CommitSummary, SummaryState
 from usage.selectors.summaries import call_name
 from usage.services.calls import open_estimated_call
@@ -75,7 +74,7 @@ def _queue(*, customer_id: int, source: SummarySource, api_key: ApiKey | None) -
         files_changed=diff.files if diff else 0,
         lines_added=diff.added if diff else 0,
         lines_removed=diff.removed if diff else 0,
-        model=conf.summary_model(),
+        model=estimate.model,
         estimated_credits=estimate.credits,
     )
     open_estimated_call(

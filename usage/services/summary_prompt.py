@@ -20,13 +20,15 @@ def prompt_messages(*, title: str, diff: str) -> list[dict[str, str]]:
     return [{"role": "system", "content": _TASK}, {"role": "user", "content": f"Change: {title}\n\n{diff}"}]
 
 
-def estimate_summary(*, customer_id: int, title: str, diff: str | None, at: datetime) -> Estimate:
+def estimate_summary(*, customer_id: int, title: str, diff: str | None, at: datetime, model: str = "") -> Estimate:
     """What a summary will probably cost at a moment's price; of a diff that is not read yet (None), the most.
 
+    A summary that was asked for keeps its `model`; a new one gets that of `SUMMARY_MODEL`.
+
     Raises:
-        UnknownModel: the model of `SUMMARY_MODEL` has no price.
+        UnknownModel: the model has no price.
     """
-    model = conf.summary_model()
+    model = model or conf.summary_model()
     tokens = count_message_tokens(prompt_messages(title=title, diff=diff or ""), model=model)
     if diff is None:
         tokens += MAX_BYTES // CHARACTERS_PER_TOKEN

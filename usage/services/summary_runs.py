@@ -23,6 +23,7 @@ from usage.models import CommitSummary, SummaryState
 from usage.selectors.summaries import call_name, find_open_hold
 from usage.services.call_events import OpenCall
 from usage.services.calls import abandon_call, finish_call, open_estimated_call
+from usage.services.estimating import Estimate
 from usage.services.summaries import wake_worker
 from usage.services.summary_answers import Summarised, SummaryFailed, ask_for_summary
 from usage.services.summary_prompt import estimate_summary
@@ -117,9 +118,7 @@ def _read_diff(summary: CommitSummary) -> None:
     """Fetch the commit; from here on the estimate is of what will be sent."""
     repository = find_repository(name=summary.repository, allowed=conf.summary_repositories())
     diff = read_commit(repository=repository, commit=summary.commit)
-    estimate = estimate_summary(
-        customer_id=summary.customer_id, title=diff.title, diff=diff.text, at=summary.created_at
-    )
+    estimate = _estimate(summary, title=diff.title, diff=diff.text)
     with transaction.atomic():
         row = _lock(summary)
         row.title, row.diff = diff.title, diff.text
@@ -130,10 +129,8 @@ def _read_diff(summary: CommitSummary) -> None:
 
 
 def _summarise(summary: CommitSummary) -> None:
-    """Ask the model within what is held, at the price of the moment the summary was asked for."""
-    estimate = estimate_summary(
-        customer_id=summary.customer_id, title=summary.title, diff=summary.diff, at=summary.created_at
-    )
+    """Ask the model within what is held."""
+    estimate = _estimate(summary, title=summary.title, diff=summary.diff)
     call = open_estimated_call(
         customer_id=summary.customer_id,
         estimate=estimate,
@@ -153,6 +150,13 @@ def _summarise(summary: CommitSummary) -> None:
         _end_try(summary, Fault(code=failure.code, words=str(failure), is_passing=failure.is_passing), call=call)
         return
     _deliver(summary, call, answer)
+
+
+def _estimate(summary: CommitSummary, *, title: str, diff: str) -> Estimate:
+    """With the model, and the price, of the moment the summary was asked for."""
+    return estimate_summary(
+        customer_id=summary.customer_id, title=title, diff=diff, at=summary.created_at, model=summary.model
+    )
 
 
 def _deliver(summary: CommitSummary, call: OpenCall, answer: Summarised) -> None:

@@ -13,7 +13,7 @@ from usage.tests.factories import customer_of, make_price
 from usage.tests.summaries.repositories import commit_files, make_repository
 from usage.tests.summaries.upstream import Upstream, running_upstream
 
-MODEL = "summary-model"
+MODEL = "gpt-5-mini"  # what processes that a test starts are set to
 
 
 @pytest.fixture

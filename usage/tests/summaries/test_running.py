@@ -85,9 +85,12 @@ def test_a_summary_is_done_once_however_often_it_is_run(
     assert len(upstream.asked) == LedgerEntry.objects.filter(kind="usage").count() == 1
 
 
-def test_the_price_of_the_moment_it_was_asked_for_holds(customer: BillingCustomer, upstream: Upstream) -> None:
+def test_model_and_price_of_the_moment_it_was_asked_for_hold(
+    customer: BillingCustomer, upstream: Upstream, settings: Settings
+) -> None:
     summary = ask(customer)
     make_price(MODEL, since=timezone.now(), input_usd_per_1k=5, output_usd_per_1k=5)
+    settings.SUMMARY_MODEL = "another-model"
 
     run_summary(public_id=summary.public_id)
 
