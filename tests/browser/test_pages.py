@@ -44,6 +44,7 @@ OWN = {
     "usage-by-key": "/billing/usage/?by=key&period=7",
     "usage-narrowed": "/billing/usage/?outcome=not_charged",
     "usage-refused": "/billing/usage/?period=x",
+    "summaries": "/usage/summaries/",
     "cancelled": "/billing/checkout/cancelled/",
     "api-keys": "/accounts/api-keys/",
     "account-email": "/accounts/email/",

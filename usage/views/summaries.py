@@ -84,8 +84,8 @@ def summary_state(request: HttpRequest, customer: BillingCustomer, public_id: st
     return response
 
 
-@require_POST
 @customer_page
+@require_POST
 def retry(request: HttpRequest, customer: BillingCustomer, public_id: str) -> HttpResponseBase:
     """Ask for a failed summary again."""
     found = _find_or_404(customer, public_id)

@@ -29,6 +29,7 @@ OWN_PAGES = [
     "/billing/payments/",
     "/billing/ledger/",
     "/billing/usage/",
+    "/usage/summaries/",
     "/billing/checkout/cancelled/",
     "/accounts/api-keys/",
     "/accounts/email/",
