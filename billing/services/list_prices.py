@@ -49,21 +49,23 @@ def list_providers() -> list[str]:
     return sorted(provider.id for provider in get_snapshot().providers)
 
 
-def read_list_prices(*, provider: str, at: datetime) -> Iterator[ListPrice | NoListPrice]:
-    """All models of a provider, with their prices at a moment."""
+def read_list_prices(*, provider: str, at: datetime, highest_tier: bool = False) -> Iterator[ListPrice | NoListPrice]:
+    """All models of a provider, with their prices at a moment.
+
+    Where long prompts cost more, a model is read with `highest_tier` only: at the price of the longest, for all.
+    """
     for known in get_snapshot().providers:
         if known.id == provider:
-            yield from (_read(model, provider=provider, at=at) for model in known.models)
+            yield from (_read(model, provider=provider, at=at, highest_tier=highest_tier) for model in known.models)
 
 
-def _read(model: ModelInfo, *, provider: str, at: datetime) -> ListPrice | NoListPrice:
+def _read(model: ModelInfo, *, provider: str, at: datetime, highest_tier: bool) -> ListPrice | NoListPrice:
     if _changes_with_the_hour(model):
         return NoListPrice(provider=provider, model=model.id, reason="its price depends on the time of day")
     prices = {key: price for key, price in vars(model.get_prices(at)).items() if price is not None}
-    tiered = sorted(key for key in _TAKEN if isinstance(prices.get(key), TieredPrices))
-    if tiered:
+    if not highest_tier and any(isinstance(prices.get(key), TieredPrices) for key in _TAKEN):
         return NoListPrice(provider=provider, model=model.id, reason="its price depends on the length of the prompt")
-    fixed = {key: price for key, price in prices.items() if isinstance(price, Decimal)}
+    fixed = {key: _highest(price) for key, price in prices.items()}
     if "input_mtok" not in fixed:
         units = ", ".join(sorted(prices)) or "nothing"
         return NoListPrice(provider=provider, model=model.id, reason=f"no price of input tokens is known ({units})")
@@ -86,6 +88,11 @@ def _changes_with_the_hour(model: ModelInfo) -> bool:
         isinstance(price, ConditionalPrice) and isinstance(price.constraint, TimeOfDateConstraint)
         for price in model.prices
     )
+
+
+def _highest(price: Decimal | TieredPrices) -> Decimal:
+    """The price of the longest prompts where it depends on their length: nobody is served below our cost then."""
+    return price if isinstance(price, Decimal) else max([price.base, *(tier.price for tier in price.tiers)])
 
 
 def _per_thousand(price: Decimal) -> Decimal:

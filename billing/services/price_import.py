@@ -50,22 +50,26 @@ def import_prices(
     patterns: Iterable[str] = ("*",),
     markup_percent: Decimal = ZERO,
     effective_from: datetime | None = None,
+    highest_tier: bool = False,
     dry_run: bool = False,
     actor: User | None = None,
 ) -> Iterator[PriceStep]:
     """Set the list prices of the providers' models whose names match one of the patterns, one step per model.
 
     New models get the markup. Of a name that several providers have, the first one's price is taken.
+    `highest_tier` takes models whose price depends on the length of the prompt, at the price of the longest.
     `effective_from` is for prices that are set up before anything was charged; otherwise they hold from now.
 
     Raises:
         InvalidRequest: a provider that is not known, or a pattern that no model's name matches.
     """
-    found = _find(providers=list(dict.fromkeys(providers)), patterns=list(dict.fromkeys(patterns)))
+    found = _find(
+        providers=list(dict.fromkeys(providers)), patterns=list(dict.fromkeys(patterns)), highest_tier=highest_tier
+    )
     return _steps(found, markup_percent=markup_percent, effective_from=effective_from, dry_run=dry_run, actor=actor)
 
 
-def _find(*, providers: list[str], patterns: list[str]) -> list[ListPrice | NoListPrice]:
+def _find(*, providers: list[str], patterns: list[str], highest_tier: bool) -> list[ListPrice | NoListPrice]:
     known = list_providers()
     for provider in providers:
         if provider not in known:
@@ -73,7 +77,11 @@ def _find(*, providers: list[str], patterns: list[str]) -> list[ListPrice | NoLi
                 field="provider", fault=f"{provider!r} is not known", remedy=f"Choose of: {', '.join(known)}."
             )
     at = timezone.now()
-    prices = [price for provider in providers for price in read_list_prices(provider=provider, at=at)]
+    prices = [
+        price
+        for provider in providers
+        for price in read_list_prices(provider=provider, at=at, highest_tier=highest_tier)
+    ]
     for pattern in patterns:
         if not any(fnmatchcase(price.model, pattern) for price in prices):
             raise InvalidRequest(

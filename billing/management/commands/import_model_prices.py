@@ -33,9 +33,9 @@ class Command(BillingCommand):
         f"Sets our cost of language models to the list prices in the installed package {SOURCE}, without a network. "
         "A price that differs becomes a new version from now on; nothing that was charged changes. Markup and output "
         "reserve of a model that has a price are kept; a model that staff have withdrawn, or priced by another "
-        "provider, is left as it is. Not taken, and told: prices that depend on the length of the prompt or on the "
-        "hour, and models that are not charged by tokens. Exit code 0: our prices agree with the list, 1: some could "
-        "not be taken, or a dry run found differences, 2: error."
+        "provider, is left as it is. Not taken, and told: models that are not charged by tokens, prices that depend on "
+        "the hour and, without --highest-tier, those that depend on the length of the prompt. Exit code 0: our prices "
+        "agree with the list, 1: some could not be taken, or a dry run found differences, 2: error."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -61,6 +61,11 @@ class Command(BillingCommand):
             metavar="PERCENT",
             help="Markup on models that have no price yet. Default: 0, at cost.",
         )
+        parser.add_argument(
+            "--highest-tier",
+            action="store_true",
+            help="Also take models whose long prompts cost more, at the price of the longest for all prompts.",
+        )
         parser.add_argument("--dry-run", action="store_true", help="Only tell what would change, old and new.")
         parser.add_argument("--json", action="store_true", help="One JSON document instead of lines.")
 
@@ -70,13 +75,18 @@ class Command(BillingCommand):
         providers: list[str],
         patterns: list[str] | None,
         markup: Decimal,
+        highest_tier: bool,
         dry_run: bool,
         json: bool,
         **options: Any,
     ) -> None:
         steps = []
         for step in import_prices(
-            providers=providers, patterns=patterns or ["*"], markup_percent=markup, dry_run=dry_run
+            providers=providers,
+            patterns=patterns or ["*"],
+            markup_percent=markup,
+            highest_tier=highest_tier,
+            dry_run=dry_run,
         ):
             steps.append(step)
             if not json and (step.outcome != "unchanged" or options["verbosity"] > 1):

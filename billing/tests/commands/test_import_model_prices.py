@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import threading
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings as configured
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
@@ -36,6 +40,7 @@ from billing.tests.prices import make_price
 from billing.usage_cost import Tokens, cost_of_tokens
 
 pytestmark = pytest.mark.django_db
+PAGE = Path(configured.BASE_DIR) / "docs" / "pricing.md"
 MILLION = Decimal("0.25"), Decimal("0.025"), Decimal(2)  # dollars for a million tokens: input, cached, output
 PRICED = {"input_usd_per_1k": "0.00025", "cached_input_usd_per_1k": "0.000025", "output_usd_per_1k": "0.002"}
 
@@ -195,6 +200,30 @@ def test_what_does_not_fit_is_told_and_not_taken(
     assert "odd (acme): not taken: " in out
     assert reason in out
     assert not PricingConfig.objects.exists()
+
+
+def test_highest_tier_is_taken_for_all_prompts_where_that_is_wanted(market: list[Provider]) -> None:
+    tiers = [Tier(start=200_000, price=Decimal(2)), Tier(start=100_000, price=Decimal(3))]
+    only(market, listed("long", input_mtok=TieredPrices(base=Decimal(1), tiers=tiers), output_mtok=Decimal(5)))
+
+    code, _ = run("--provider", "acme", "--highest-tier")
+
+    assert code == 0
+    assert columns("long") == {
+        "input_usd_per_1k": "0.003",
+        "cached_input_usd_per_1k": "0.003",
+        "output_usd_per_1k": "0.005",
+    }
+    assert run("--provider", "acme")[0] == 1
+    assert PricingConfig.objects.count() == 1
+
+
+def test_examples_of_the_page_run() -> None:
+    examples = re.findall(r"^python manage.py import_model_prices (.+)$", PAGE.read_text(), re.MULTILINE)
+
+    assert [run(*shlex.split(example))[0] for example in examples] == [1, 0]
+    assert run(*shlex.split(examples[0]))[0] == 0
+    assert find_price(model="gpt-5", at=timezone.now()).markup_percent == 25
 
 
 def test_price_that_depends_on_the_hour_is_not_taken(market: list[Provider]) -> None:
