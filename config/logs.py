@@ -67,6 +67,7 @@ def logging_config(log_format: str, *, level: str = "INFO") -> dict[str, Any]:
             "gunicorn.error": {"handlers": [], "level": level, "propagate": True},
             "gunicorn.access": {"handlers": [], "level": "WARNING", "propagate": True},
             "stripe": {"level": "WARNING"},  # its SDK tells of each call
+            "httpx2": {"level": "WARNING"},  # it tells of each request to a provider of models
             "celery.worker.strategy": {"level": "WARNING"},  # django_structlog logs starts and ends with a request id
             "celery.app.trace": {"level": "WARNING"},
         },

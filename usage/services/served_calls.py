@@ -14,7 +14,6 @@ from django.db import connection, transaction
 from accounts.models import ApiKey
 from billing.errors import RateLimited, RequestInFlight
 from billing.kinds import HoldState
-from billing.models import CreditHold
 from billing.services.key_limits import placed_by_key
 from billing.usage_cost import Tokens
 from usage import conf
@@ -24,7 +23,11 @@ from usage.services.reported_usage import tokens_of_usage
 from usage.services.tokens import count_tokens
 
 RETRY_AFTER_SECONDS: Final = 1
-_METERED_HOLDS: Final = r"^usage:[0-9]+:"  # no caller of the API can name a hold so
+# Holds of metered calls are named `usage:<attempt>:<call>`; no caller of the API can name one so.
+_OPEN_CALLS: Final = """
+    SELECT regexp_replace(idempotency_key, '^usage:[0-9]+:', '') FROM billing_credithold
+    WHERE placed_by = %s AND state = %s AND idempotency_key ~ '^usage:[0-9]+:'
+"""
 
 
 class TooManyOpenCalls(RateLimited):
@@ -49,17 +52,20 @@ def open_for_key(*, api_key: ApiKey, event_id: str, open_call: Callable[[], Open
     """
     limit = conf.open_streams_per_key()
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"calls:{api_key.key_id}"])
-        names = CreditHold.objects.filter(
-            placed_by=placed_by_key(api_key), state=HoldState.OPEN, idempotency_key__regex=_METERED_HOLDS
-        ).values_list("idempotency_key", flat=True)
-        open_names = [name.split(":", 2)[2] for name in names]
+        open_names = _lock_open_calls(api_key)
         if event_id in open_names:
             raise RequestInFlight(key=event_id)
         if limit and len(open_names) >= limit:
             raise TooManyOpenCalls(limit=limit)
         return open_call()
+
+
+def _lock_open_calls(api_key: ApiKey) -> list[str]:
+    """The names of the key's open calls, of which nobody opens another one until this database transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"calls:{api_key.key_id}"])
+        cursor.execute(_OPEN_CALLS, [placed_by_key(api_key), HoldState.OPEN.value])  # sees what the last one wrote
+        return [name for (name,) in cursor.fetchall()]
 
 
 @dataclass(kw_only=True)
