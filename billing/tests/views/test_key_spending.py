@@ -1,0 +1,71 @@
+"""The page of API keys says what each has spent this month."""
+
+import re
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from accounts.api_keys import issue_key
+from accounts.models import ApiKey, User
+from billing.models import ApiKeySpending, BillingCustomer
+from billing.services.debits import debit_credits
+from billing.services.key_limits import placed_by_key
+from billing.tests.views.rows import add_entry
+
+pytestmark = pytest.mark.django_db
+PAGE = "/accounts/api-keys/"
+
+
+def make_key(user: User, *, limit: str | None = None) -> ApiKey:
+    monthly_limit = Decimal(limit) if limit else None
+    return issue_key(user=user, name="Server", scopes=["spend"], monthly_limit=monthly_limit).key
+
+
+def words_of(browser: Client) -> str:
+    """The page's text, with single spaces."""
+    return " ".join(re.sub(r"<[^>]+>", " ", browser.get(PAGE).content.decode()).split())
+
+
+@pytest.mark.parametrize(
+    ("spent", "words"),
+    [
+        ("79.999999", "79.999999 of 100 Rotate"),
+        ("80", "80 of 100 80 % used"),
+        ("100", "100 of 100 Limit reached"),
+    ],
+)
+def test_spent_stands_beside_the_limit(
+    browser: Client, customer: BillingCustomer, user: User, spent: str, words: str
+) -> None:
+    add_entry(customer, "500")
+    key = make_key(user, limit="100")
+    debit_credits(customer_id=customer.pk, amount=spent, key="debit", placed_by=placed_by_key(key))
+
+    assert words in words_of(browser)
+
+
+def test_month_that_is_over_does_not_count(browser: Client, user: User) -> None:
+    ApiKeySpending.objects.create(api_key=make_key(user, limit="100"), month=date(2026, 1, 1), spent=90)
+
+    assert "0 of 100" in words_of(browser)
+    assert "90" not in words_of(browser)
+
+
+def test_number_of_queries_does_not_grow_with_the_keys(browser: Client, user: User) -> None:
+    def count() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            browser.get(PAGE)
+        return len(captured)
+
+    month = timezone.now().date().replace(day=1)
+    ApiKeySpending.objects.create(api_key=make_key(user), month=month, spent=1)
+    few = count()
+    for _ in range(9):
+        ApiKeySpending.objects.create(api_key=make_key(user), month=month, spent=1)
+
+    assert count() == few
