@@ -6,7 +6,7 @@ import platform
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import batches, checkout, database, deductions, reads, reconciliation, webhooks
+from benchmarks import api, batches, checkout, database, deductions, endpoint, reads, reconciliation, webhooks
 
 TABLE_START, TABLE_END = "<!-- table: start -->", "<!-- table: end -->"
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
@@ -114,6 +114,51 @@ def measure_reconciliation() -> list[Row]:
     ]
 
 
+def measure_api() -> list[Row]:
+    return [
+        row
+        for speed in api.measure()
+        for row in (
+            (
+                f"`POST debits`, {speed.clients} clients",
+                str(speed.debit),
+                f"bare view: {speed.bare}",
+                f"{speed.debit_ratio:.2f} (at least 0.50)",
+            ),
+            (
+                f"`POST holds` and settle, {speed.clients} clients",
+                str(speed.hold_and_settle),
+                f"bare view: {speed.bare}",
+                f"{speed.hold_ratio:.2f}",
+            ),
+        )
+    ]
+
+
+def measure_usage_events() -> list[Row]:
+    return [
+        (
+            f"`POST usage-events` of {api.BATCH:,}, {api.BATCH_CLIENTS} clients",
+            f"{api.measure_events():,.0f} events/s",
+            "",
+            "(at least 3,000/s)",
+        )
+    ]
+
+
+def measure_endpoint() -> list[Row]:
+    speed = endpoint.measure()
+    return [
+        (
+            f"`/v1/chat/completions`, {endpoint.CLIENTS} clients",
+            f"{speed.through_us}",
+            f"upstream directly: {speed.direct}",
+            f"+{speed.p50_overhead_milliseconds:.0f} ms at p50, +{speed.p99_overhead_milliseconds:.0f} ms at p99 "
+            "(at most 30 ms)",
+        )
+    ]
+
+
 PARTS = {
     "deductions": measure_deductions,
     "batches": measure_batches,
@@ -121,6 +166,9 @@ PARTS = {
     "webhooks": measure_webhooks,
     "checkout": measure_checkout,
     "reconciliation": measure_reconciliation,
+    "api": measure_api,
+    "usage-events": measure_usage_events,
+    "endpoint": measure_endpoint,
 }
 
 
