@@ -16,6 +16,7 @@ from usage.models import Basis, UsageEvent, UsageStatus
 from usage.services.metadata import is_storable, make_storable
 from usage.services.request_hash import hash_usage
 
+FAILED_PREFIX: Final = "failed:"
 _MAX_FAILURE_LENGTH: Final = 200
 
 
@@ -43,8 +44,11 @@ class OpenCall:
 
     @property
     def failed_event_id(self) -> str:
-        """The name of a failed attempt: what was not charged leaves its own name free for another attempt."""
-        return f"{self.event_id}~{self.hold.public_id}"
+        """The name of a failed attempt: what was not charged leaves its own name free for another attempt.
+
+        No call can be named so: it would find the failure, and be as free.
+        """
+        return f"{FAILED_PREFIX}{self.hold.public_id}:{self.event_id}"
 
 
 def find_event(*, customer_id: int, event_id: str) -> UsageEvent | None:

@@ -27,7 +27,7 @@ from billing.services.holds import place_hold, release_hold, settle_hold
 from billing.services.key_limits import placed_by_key
 from billing.usage_cost import Charge, Tokens
 from usage.models import Basis, UsageEvent, UsageStatus
-from usage.services.call_events import OpenCall, find_event, write_call_event
+from usage.services.call_events import FAILED_PREFIX, OpenCall, find_event, write_call_event
 from usage.services.estimating import Estimate, estimate_call
 from usage.services.metadata import check_metadata, is_storable, make_storable
 
@@ -255,10 +255,11 @@ def _check_event_id(event_id: str) -> None:
             fault=f"it has {len(event_id)} characters, or some that cannot be stored",
             remedy=f"Send 1 to {MAX_EVENT_ID_LENGTH} characters that name this one call.",
         )
-    if event_id.startswith(CALLER_KEY_PREFIX):  # those are events that callers of the API post
-        raise InvalidRequest(
-            field="idempotency_key", fault=f"{CALLER_KEY_PREFIX} is reserved", remedy="Begin with another word."
-        )
+    for prefix in (CALLER_KEY_PREFIX, FAILED_PREFIX):  # events that callers of the API post, and failed attempts
+        if event_id.startswith(prefix):
+            raise InvalidRequest(
+                field="idempotency_key", fault=f"{prefix} is reserved", remedy="Begin with another word."
+            )
 
 
 def _charge(*, call: OpenCall, tokens: Tokens) -> Charge:

@@ -258,6 +258,7 @@ def test_unknown_model_is_refused_with_those_there_are(user: User, price: Pricin
         ({"key": "k" * 201}, "idempotency_key"),
         ({"key": "a\0b"}, "idempotency_key"),
         ({"key": "api:1"}, "idempotency_key"),
+        ({"key": "failed:1"}, "idempotency_key"),
         ({"metadata": {"a": "\0"}}, "metadata.a"),
         ({"metadata": {"a": ["list"]}}, "metadata.a"),
         ({"metadata": {"a": float("nan")}}, "metadata.a"),
