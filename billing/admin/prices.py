@@ -79,7 +79,6 @@ class PriceAdmin(ReadOnlyAdmin):
                     address=client_address(request),
                 )
             except InvalidRequest as refusal:
-                form.add_error(None, str(refusal))
                 messages.error(request, str(refusal))
             else:
                 messages.success(request, f"{name} is no longer offered.")
@@ -93,6 +92,11 @@ class PriceAdmin(ReadOnlyAdmin):
             button="Withdraw",
             back=page_address(row),
             form=form,
+            lines=[
+                f"A version is set to start on {when(later.effective_from)}, and offers it again."
+                for later in self.kind.versions(name=name)
+                if later.effective_from > timezone.now() and later.is_offered
+            ],
         )
 
     def _find(self, request: HttpRequest, object_id: str) -> Any:

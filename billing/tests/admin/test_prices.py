@@ -274,6 +274,15 @@ def test_what_cannot_be_an_operation_is_told_at_its_field(
     assert not OperationPrice.objects.exists()
 
 
+def test_withdrawing_tells_of_a_version_that_offers_again(admin: Client) -> None:
+    version = make_price()
+    assert "offers it again" not in text_of(admin.get(page("withdraw", version)))
+
+    make_price(effective_from=timezone.now() + timedelta(days=1))
+
+    assert "offers it again" in text_of(admin.get(page("withdraw", version)))
+
+
 @pytest.mark.parametrize("make", [make_price, make_operation_price])
 def test_withdrawing_needs_a_reason_and_happens_once(admin: Client, make: Any) -> None:
     version = make()
