@@ -36,12 +36,12 @@ def answer_chat(body: dict[str, Any], *, wishes: Wishes) -> Chat:
     messages = body["messages"]
     tool = _wanted_tool(body, wishes=wishes)
     text = json.dumps(_arguments(tool)) if tool else _text(body, wishes=wishes)
-    limit = body.get("max_completion_tokens") or body.get("max_tokens")
-    is_cut = limit is not None and count_tokens(text) > limit
-    if is_cut:
+    limit: int | None = body.get("max_completion_tokens") or body.get("max_tokens")
+    whole = len(text)
+    if limit is not None:
         text = text[: limit * CHARACTERS_PER_TOKEN]
     answers = int(body.get("n") or 1)
-    reason = "length" if is_cut else "tool_calls" if tool else "stop"
+    reason = "length" if len(text) < whole else "tool_calls" if tool else "stop"
     return Chat(
         id="chatcmpl-" + sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:24],
         model=str(body["model"]),

@@ -152,18 +152,24 @@ def test_demo_accounts_and_addresses_are_announced(settings: Settings) -> None:
 
 
 def test_no_stand_in_is_started_for_what_is_given(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings.STRIPE_STAND_IN_IS_WANTED = False
+    settings.STRIPE_STAND_IN_IS_WANTED = settings.LLM_STAND_IN_IS_WANTED = False
     monkeypatch.setenv("DATABASE_URL", "postgresql://host/name")
     monkeypatch.setenv("REDIS_URL", "redis://host/0")
 
     commands = dev.list_commands(port=8000, stripe_port=8010)
 
-    assert {"stripe", "services"}.isdisjoint(commands)
+    assert {"stripe", "llm", "services"}.isdisjoint(commands)
     assert {"web", "worker", "beat"} <= set(commands)
 
 
-def test_stand_in_is_ten_ports_above_the_web_server() -> None:
+def test_stand_ins_are_ten_and_twenty_ports_above_the_web_server(settings: Settings) -> None:
+    settings.LLM_STAND_IN_IS_WANTED = True
+
+    command = dev.list_commands(port=8123, stripe_port=8133)["llm"]
+
     assert defaults.stripe_api_base(web_port=8123) == "http://127.0.0.1:8133"
+    assert defaults.llm_base_url(web_port=8123) == "http://127.0.0.1:8143/v1"
+    assert command[1:] == ["-m", "sandbox.llm", "--port", "8143", "--key", defaults.LLM_API_KEY]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent is gone")

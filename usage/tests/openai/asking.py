@@ -7,7 +7,7 @@ MODEL = "small-model"
 START = 2000  # credits of the buyer
 
 
-def say(text: str) -> list[dict[str, Any]]:
+def say(text: str) -> list[Any]:
     """A conversation of one message."""
     return [{"role": "user", "content": text}]
 

@@ -20,7 +20,7 @@ from sandbox.llm.testing import KEY, RunningLlm
 from usage.tests.factories import make_key, make_operation_price, make_price, make_user
 from usage.tests.openai.asking import START
 
-ASSETS = {
+MODELS: dict[str, dict[str, Any]] = {
     "text-embedding": {"output_usd_per_1k": 0},
     "small-model": {},
 }
@@ -29,7 +29,7 @@ ASSETS = {
 @pytest.fixture
 def buyer(transactional_db: None) -> User:
     """Somebody with 2,000 credits, where models have prices: see `usage.tests.factories`."""
-    for model, fields in ASSETS.items():
+    for model, fields in MODELS.items():
         make_price(model, **fields)
     make_operation_price("image")
     return make_user(credits=START)

@@ -114,7 +114,8 @@ def test_tools_are_called_and_their_results_are_taken(client: OpenAI, buyer: Use
         assert call.type == "function"
         name, arguments = call.function.name, call.function.arguments
         result = {"role": "tool", "tool_call_id": call.id, "content": "Sunny"}
-        told = client.chat.completions.create(model=MODEL, messages=[*question, message, result], tools=[WEATHER])
+        conversation: list[Any] = [*question, message, result]
+        told = client.chat.completions.create(model=MODEL, messages=conversation, tools=[WEATHER])
         assert told.choices[0].message.content == "You said: Sunny"
 
     assert (name, arguments) == ("get_weather", '{"place": "sandbox"}')
