@@ -46,9 +46,15 @@ class BoundedJsonParser(BaseParser):
         if len(body) > self.max_bytes:
             raise BodyTooLarge(f"A body has at most {self.max_bytes} bytes.")
         try:
-            return json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+            text = body.decode("utf-8")
+            read = json.loads(text, parse_constant=_refuse_constant)
+            if (
+                "\\ud" in text or "\\uD" in text
+            ):  # halves of a pair are no characters: nobody could store or repeat them
+                json.dumps(read, ensure_ascii=False).encode()
         except (ValueError, RecursionError) as error:
             raise ParseError("The body is not JSON in UTF-8.") from error
+        return read
 
 
 class AlwaysJson(BaseContentNegotiation):
