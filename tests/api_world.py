@@ -57,11 +57,11 @@ class World:
         )
         return hold.public_id
 
-    def tame(self, case: Case) -> None:
+    def tame(self, case: Case[Any]) -> None:
         """Let a valid case name what exists, and ask for amounts that there are."""
         for name in case.path_parameters or {}:
             case.path_parameters[name] = self.new_hold() if name == "hold" else self.made[name]
-        headers = case.headers or {}
+        headers: dict[str, Any] = {} if case.headers is None else case.headers  # type: ignore[assignment]
         if "Billing-Customer" in headers:
             if "hold" in (case.path_parameters or {}):
                 del headers["Billing-Customer"]

@@ -99,7 +99,7 @@ def try_cases(world: World, name: str, *, mode: GenerationMode, count: int, is_r
 
     @settings(max_examples=count, derandomize=is_repeatable, database=None, deadline=None, suppress_health_check=SLOW)
     @given(case=operation.as_strategy(generation_mode=mode), is_tame=st.booleans())
-    def send(case: Case, is_tame: bool) -> None:
+    def send(case: Case[Any], is_tame: bool) -> None:
         if is_tame and mode is GenerationMode.POSITIVE:
             world.tame(case)
         response = case.call(headers=world.headers)

@@ -59,7 +59,12 @@ _MEANINGS: Final[dict[int, tuple[str, str]]] = {
     502: ("BadGateway", "Stripe would not do it. Asking again will not help."),
     503: ("Unavailable", "What we need is out of reach right now. Ask again with the same idempotency key."),
 }
-_HEADERS: Final[dict[int, tuple[str, ...]]] = {401: ("WWW-Authenticate",), 409: ("Retry-After",), 429: ("Retry-After",), 503: ("Retry-After",)}
+_HEADERS: Final[dict[int, tuple[str, ...]]] = {
+    401: ("WWW-Authenticate",),
+    409: ("Retry-After",),
+    429: ("Retry-After",),
+    503: ("Retry-After",),
+}
 
 
 def codes_of(status: int) -> list[str]:
