@@ -11,6 +11,7 @@ from billing.models import BillingCustomer
 from billing.money import CREDIT_STEP
 from billing.views.refusals import problem
 from usage.models import UsageEvent
+from usage.services.call_events import FAILED_PREFIX
 from usage.services.recording import EventStatus, RecordedEvent
 
 
@@ -20,7 +21,7 @@ def usage_event_shape(event: UsageEvent, *, customer: BillingCustomer) -> dict[s
         "id": event.public_id,
         "object": "usage_event",
         "customer": customer.public_id,
-        "event_id": event.event_id.removeprefix(CALLER_KEY_PREFIX),
+        "event_id": _name(event),
         "api_key": event.api_key.key_id if event.api_key else None,
         "model": event.model or None,
         "operation": event.operation or None,
@@ -75,6 +76,12 @@ def batch_shape(recorded: list[RecordedEvent], *, customer: BillingCustomer) -> 
         "credits": _credits(charged),
         "events": [recorded_shape(one, customer=customer) for one in recorded],
     }
+
+
+def _name(event: UsageEvent) -> str:
+    """The caller's name for the work; attempts that failed share it."""
+    name = event.event_id.removeprefix(CALLER_KEY_PREFIX)
+    return name.removeprefix(f"{FAILED_PREFIX}{event.hold.public_id}:") if event.hold else name
 
 
 def _price_shape(event: UsageEvent) -> dict[str, Any] | None:
