@@ -180,6 +180,7 @@ class ModelPriceAdmin(PriceAdmin):
     search_fields = ("model", "provider", "note")
     search_help_text = "Model, provider, or why it was set"
     fields = readonly_fields = (
+        "id",  # what correct_usage --price names
         "model",
         "provider",
         "state_shown",
