@@ -68,5 +68,5 @@ def provider_of(call: OpenCall) -> str:
 def answer_plain(*, answer: dict[str, Any], end: Callable[[], UsageEvent]) -> HttpResponse:
     """Charge, and give the provider's answer with its cost."""
     receipt = receipt_of(end())
-    text = json.dumps({**answer, FIELD: receipt}, ensure_ascii=False)
+    text = json.dumps({**answer, FIELD: receipt})
     return HttpResponse(text, content_type="application/json", headers=receipt_headers(receipt))

@@ -52,7 +52,7 @@ class AnswerStream:
 
     def __init__(self, *, served: ServedCall, upstream: ExitStack, events: Iterator[str], wants_usage: bool) -> None:
         self._served, self._upstream, self._events, self._wants_usage = served, upstream, events, wants_usage
-        self._last: dict[str, Any] | None = None  # held back, because the cost goes into it
+        self._last: str | None = None  # held back, because the cost goes into it
         self._is_done = False
         self._pieces = self._write()
 
@@ -78,14 +78,15 @@ class AnswerStream:
         except UpstreamFailure as broken:
             failure = broken
         self._upstream.close()
+        self._count(self._last)
         receipt = self._settle(failure=failure.reason if failure else "")
         if self._last is not None:
-            yield _event({**self._last, FIELD: receipt} if receipt else self._last)
+            yield write_event(_with_receipt(self._last, receipt))
         if failure is None:
             yield write_event(DONE)
             return
         error = error_body(status=502, code="upstream_" + failure.reason, message=BROKEN_OFF)
-        yield _event({**error, FIELD: receipt} if receipt else error)
+        yield write_event(json.dumps({**error, FIELD: receipt} if receipt else error))
 
     def _pass_on(self) -> Iterator[bytes]:
         for text in self._events:
@@ -99,16 +100,23 @@ class AnswerStream:
             self._served.report(piece.get("usage"))
             if not self._is_for_client(piece):
                 continue
-            if _is_last_of_its_kind(piece):
-                piece, self._last = self._last, piece
-            if piece is not None:
-                yield _event(piece)
-                # Only now: what the client did not take is not delivered.
-                for said in texts_of(piece, "delta"):
-                    self._served.deliver(said)
+            if (before := self._last) is not None:
+                self._last = None
+                yield write_event(before)
+                self._count(before)
+            if _may_be_the_last(piece):
+                self._last = text
+                continue
+            yield write_event(text)
+            self._count(text)  # only now: what the client did not take is not delivered
         if self._last is None:
             raise UpstreamDown("broken_off", "The stream ended before its answer did.")
         self._is_done = True
+
+    def _count(self, text: str | None) -> None:
+        """Note what a piece says as delivered."""
+        for said in texts_of(_read_piece(text or "") or {}, "delta"):
+            self._served.deliver(said)
 
     def _is_for_client(self, piece: dict[str, Any]) -> bool:
         """The piece that tells nothing but usage is for who asked for it; others trip over its empty choices."""
@@ -134,16 +142,18 @@ def _read_piece(text: str) -> dict[str, Any] | None:
     return piece if isinstance(piece, dict) else None
 
 
-def _is_last_of_its_kind(piece: dict[str, Any]) -> bool:
+def _may_be_the_last(piece: dict[str, Any]) -> bool:
     """Whether a piece ends an answer, or tells the usage of all."""
     choices = piece.get("choices")
     if not isinstance(choices, list):
         return False
-    return not choices or any(isinstance(choice, dict) and choice.get("finish_reason") for choice in choices)
+    ends = any(isinstance(choice, dict) and choice.get("finish_reason") for choice in choices)
+    return ends or (not choices and bool(piece.get("usage")))
 
 
-def _event(piece: dict[str, Any]) -> bytes:
-    return write_event(json.dumps(piece, ensure_ascii=False, separators=(",", ":")))
+def _with_receipt(text: str, receipt: dict[str, Any] | None) -> str:
+    """The piece with its cost; everything but that as the provider wrote it."""
+    return text if receipt is None else json.dumps({**json.loads(text), FIELD: receipt})
 
 
 def _let_go_of_database() -> None:

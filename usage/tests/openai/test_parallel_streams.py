@@ -20,7 +20,7 @@ from usage.tests.openai.asking import MODEL, cost, say, tokens_of
 CALLS, COVERED = 200, 50
 KEYS = 4  # each may have fifty calls open
 RESERVE, LIMIT = 100, 300  # output tokens that are expected, and that an answer may have
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 120
 
 
 @dataclass
