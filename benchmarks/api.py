@@ -130,6 +130,5 @@ def _events(client: Client, number: int, turn: int) -> None:
         for index in range(BATCH)
     ]
     answer = client.post("/api/v1/usage-events", {"events": events}, status=200)
-    posted = sum(event["status"] == "posted" for event in answer["data"])
-    if posted != BATCH:
-        raise RuntimeError(f"Of {BATCH} events {posted} were posted.")
+    if answer["posted"] != BATCH:
+        raise RuntimeError(f"Of {BATCH} events {answer['posted']} were posted.")
