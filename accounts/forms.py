@@ -21,7 +21,7 @@ class NewKeyForm(forms.Form):
     name = forms.CharField(
         label=_("Name"),
         max_length=100,
-        help_text=_("What it is for, such as “Production server”. Only you see it."),
+        help_text=_("What it is for, such as “Production server”."),
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     scopes = forms.MultipleChoiceField(

@@ -20,6 +20,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.api_keys import (
@@ -32,10 +33,11 @@ from accounts.api_keys import (
     revoke_key,
     rotate_key,
 )
+from accounts.audited import record_act
 from accounts.form_tokens import new_form_token, take_form_token
 from accounts.forms import NewKeyForm, RevokeKeyForm
 from accounts.key_list import ListedKey, find_own_key, list_keys
-from accounts.models import User
+from accounts.models import Scope, User
 
 View = Callable[..., HttpResponseBase]
 
@@ -71,6 +73,7 @@ def api_keys(request: HttpRequest, user: User) -> HttpResponseBase:
 @require_http_methods(["GET", "HEAD", "POST"])
 @who_proved_it
 @own_page
+@sensitive_variables()
 def new_api_key(request: HttpRequest, user: User) -> HttpResponseBase:
     """The form for a new key, and the answer that shows its secret once."""
     if request.method != "POST":
@@ -89,6 +92,7 @@ def new_api_key(request: HttpRequest, user: User) -> HttpResponseBase:
                 monthly_limit=form.cleaned_data["monthly_limit"],
                 expires_at=form.expires_at(now=timezone.now()),
             )
+            _tell_audit_log(request, "add", new)
     except TooManyKeys as refusal:
         form.add_error(None, str(refusal))
         sent = request.POST.copy()
@@ -101,6 +105,7 @@ def new_api_key(request: HttpRequest, user: User) -> HttpResponseBase:
 @require_http_methods(["GET", "HEAD", "POST"])
 @who_proved_it
 @own_page
+@sensitive_variables()
 def rotate_api_key(request: HttpRequest, user: User, key: str) -> HttpResponseBase:
     """Ask before a key is rotated, then show its successor's secret once. The old key goes on for a day."""
     listed = _find_key(user, key)
@@ -112,6 +117,7 @@ def rotate_api_key(request: HttpRequest, user: User, key: str) -> HttpResponseBa
             if not take_form_token(session=request.session, user=user, token=request.POST.get("form_token", "")):
                 return _sent_already(request)
             new = rotate_key(key=listed.key, now=timezone.now(), actor=user)
+            _tell_audit_log(request, "rotate", new)
     except (KeyRefused, TooManyKeys, PermissionError) as refusal:
         messages.error(request, str(refusal))
         return redirect("accounts:api_keys")
@@ -149,9 +155,21 @@ def _show_form(request: HttpRequest, form: NewKeyForm, *, status: int = 200) -> 
     return render(request, "accounts/api_key_new.html", {"form": form}, status=status)
 
 
+@sensitive_variables()
 def _show_secret(request: HttpRequest, new: NewKey, *, replaced: ListedKey | None = None) -> HttpResponse:
     get_adapter().send_notification_mail("account/email/api_key_made", request.user, {"key": new.key})
     return render(request, "accounts/api_key_secret.html", {"key": new.key, "secret": new.text, "replaced": replaced})
+
+
+def _tell_audit_log(request: HttpRequest, verb: str, new: NewKey) -> None:
+    """A key that acts for any customer is an act of staff."""
+    if new.key.has_scope(Scope.CUSTOMERS):
+        record_act(
+            request=request,
+            action=f"apikey.{verb}",
+            target=new.key,
+            after={"key": new.key.key_id, "name": new.key.name, "scopes": new.key.scopes},
+        )
 
 
 def _sent_already(request: HttpRequest) -> HttpResponse:

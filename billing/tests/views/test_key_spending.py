@@ -1,4 +1,4 @@
-"""The page of API keys says what each has spent this month."""
+"""The page of API keys says what each has spent this month, and tells the audit log what staff make there."""
 
 import re
 from datetime import date
@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.api_keys import issue_key
 from accounts.models import ApiKey, User
-from billing.models import ApiKeySpending, BillingCustomer
+from billing.models import ApiKeySpending, AuditEntry, BillingCustomer
 from billing.services.debits import debit_credits
 from billing.services.key_limits import placed_by_key
 from billing.tests.views.rows import add_entry
@@ -69,3 +69,24 @@ def test_number_of_queries_does_not_grow_with_the_keys(browser: Client, user: Us
         ApiKeySpending.objects.create(api_key=make_key(user), month=month, spent=1)
 
     assert count() == few
+
+
+def test_key_for_any_customer_is_written_down_as_an_act_of_staff(browser: Client, user: User) -> None:
+    user.is_staff = True
+    user.save()
+    browser.post("/accounts/reauthenticate/", {"password": "correct horse battery"})
+
+    def send(path: str, **fields: object) -> None:
+        found = re.search(r'name="form_token" value="([^"]+)"', browser.get(path).content.decode())
+        assert found is not None
+        assert browser.post(path, {**fields, "form_token": found[1]}).status_code == 200
+
+    send(f"{PAGE}new/", name="Mine", scopes=["spend"], lifetime="90")
+    send(f"{PAGE}new/", name="Service", scopes=["customers"], lifetime="90")
+    send(f"{PAGE}{ApiKey.objects.get(name='Service').key_id}/rotate/")
+
+    written = AuditEntry.objects.filter(action__startswith="apikey.").order_by("pk")
+    assert [(entry.action, entry.after["name"]) for entry in written] == [
+        ("apikey.add", "Service"),
+        ("apikey.rotate", "Service"),
+    ]
