@@ -48,13 +48,27 @@ class BoundedJsonParser(BaseParser):
         try:
             text = body.decode("utf-8")
             read = json.loads(text, parse_constant=_refuse_constant)
-            if (
-                "\\ud" in text or "\\uD" in text
-            ):  # halves of a pair are no characters: nobody could store or repeat them
-                json.dumps(read, ensure_ascii=False).encode()
         except (ValueError, RecursionError) as error:
             raise ParseError("The body is not JSON in UTF-8.") from error
+        if "\\ud" in text or "\\uD" in text:
+            _refuse_halves(read)
         return read
+
+
+def _refuse_halves(read: Any) -> None:
+    """Halves of a surrogate pair are no characters: nobody could store them, or repeat them in an answer."""
+    if not _is_unicode(read):
+        fields = read if isinstance(read, dict) and all(map(_is_unicode, read)) else {}
+        faults = {name: ["It has half a character."] for name, value in fields.items() if not _is_unicode(value)}
+        raise serializers.ValidationError(faults) if faults else ParseError("The body has half a character.")
+
+
+def _is_unicode(read: Any) -> bool:
+    try:
+        json.dumps(read, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class AlwaysJson(BaseContentNegotiation):

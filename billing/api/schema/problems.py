@@ -35,7 +35,6 @@ FRAMEWORK_CODES: Final[dict[str, int]] = {
     "api_key_expired": 401,
     "internal_error": 500,
     "database_unavailable": 503,
-    "database_unavailable": 503,
 }
 NOT_OF_THE_API: Final = frozenset(("webhook_refused", "second_person_needed", "approval_ended", "refund_not_possible"))
 
