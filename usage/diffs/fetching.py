@@ -1,7 +1,7 @@
 """Two commits of a repository elsewhere, fetched over https into a folder that is gone afterwards."""
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -10,7 +10,6 @@ from dulwich.client import Urllib3HttpGitClient
 from dulwich.errors import GitProtocolError, HangupException, NotGitRepository
 from dulwich.objects import ObjectID
 from dulwich.repo import Repo
-from urllib3 import PoolManager
 from urllib3.exceptions import HTTPError
 
 from usage.diffs.deadline import Deadline
@@ -21,24 +20,21 @@ from usage.diffs.repositories import Repository
 MAX_PACK_BYTES: Final = 50_000_000
 WITH_PARENTS: Final = 2  # generations
 _UNKNOWN_TO_SERVER: Final = ("not our ref", "unadvertised object", "no such remote ref", "upload-pack: not our")
-PoolMaker = Callable[..., PoolManager]
 
 
 @contextmanager
-def fetched(
-    *, repository: Repository, commit: ObjectID, deadline: Deadline, make_pool: PoolMaker = make_pool
-) -> Iterator[Repo]:
+def fetched(*, repository: Repository, commit: ObjectID, deadline: Deadline) -> Iterator[Repo]:
     """A repository that holds the commit and its parents.
 
     Raises:
         DiffRefused: the server has no such commit, cannot be reached, sends too much or takes too long.
     """
     with tempfile.TemporaryDirectory(prefix="prepaid-commit-") as folder, Repo.init_bare(folder) as repo:
-        _fetch(repo, repository.name, commit, deadline, make_pool)
+        _fetch(repo, repository.name, commit, deadline)
         yield repo
 
 
-def _fetch(repo: Repo, address: str, commit: ObjectID, deadline: Deadline, make_pool: PoolMaker) -> None:
+def _fetch(repo: Repo, address: str, commit: ObjectID, deadline: Deadline) -> None:
     parts = urlsplit(address)
     pool = make_pool(host=parts.hostname or "")
     client = Urllib3HttpGitClient(f"https://{parts.netloc}", pool_manager=pool, timeout=READ_SECONDS, dumb=False)

@@ -142,6 +142,11 @@ def _find_or_404(customer: BillingCustomer, public_id: str) -> CommitSummary:
     return found
 
 
+def _label(repository: str) -> str:
+    """A repository as customers know it: where it lies on our machines is not told."""
+    return repository.rpartition("/")[2] if repository.startswith("/") else repository
+
+
 def _mark(found: CommitSummary) -> str:
     """What changes whenever the page would."""
     return f"{found.state}-{found.tries}-{found.failure_code}"
@@ -151,6 +156,7 @@ def _context(found: CommitSummary) -> dict[str, Any]:
     event = found.usage_event
     return {
         "summary": found,
+        "repository": _label(found.repository),
         "event": event,
         "entry": event.entry if event else None,
         "ledger_before": event.entry.sequence + 1 if event and event.entry else None,
