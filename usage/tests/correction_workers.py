@@ -24,7 +24,7 @@ def correct_and_die(*, database: str, model: str, since: str, until: str, price_
         if next(number) > batches:
             os._exit(9)  # inside the database transaction of this batch
 
-    corrections._move = die_later
+    corrections._move = die_later  # type: ignore[assignment]
     terms = corrections.read_terms(
         model=model,
         since=datetime.fromisoformat(since),

@@ -97,7 +97,7 @@ class Life:
         return [balance_of(customer).posted for customer in self.customers]
 
     def charged(self, event: UsageEvent) -> Decimal:
-        return event.credits - sum((row.amount for row in event.corrections.all()), ZERO)
+        return Decimal(event.credits) - sum((row.amount for row in event.corrections.all()), ZERO)
 
 
 @pytest.mark.parametrize("seed", range(4))
