@@ -95,6 +95,7 @@ class UsageEvent(models.Model):
             models.Index(fields=["customer", "model", "id"], name="usage_event_experience"),
             models.Index(fields=["model", "occurred_at"], name="usage_event_model_time"),
             models.Index(fields=["api_key", "occurred_at"], name="usage_event_key_time"),
+            models.Index(fields=["occurred_at"], name="usage_event_default_price", condition=Q(is_default_price=True)),
         ]
         triggers = append_only()
 
