@@ -18,27 +18,26 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import ApiKey
-from billing.errors import HoldEnded, IdempotencyConflict, InvalidRequest
-from billing.kinds import CALLER_KEY_PREFIX, HoldState
-from billing.models import CreditHold
+from billing.errors import HoldEnded, InvalidRequest
+from billing.kinds import EntryKind, HoldState
 from billing.money import CREDIT_STEP
 from billing.selectors.prices import charge_for_operation, charge_for_tokens, find_operation_price
-from billing.services.holds import place_hold, release_hold, settle_hold
-from billing.services.key_limits import placed_by_key
+from billing.services.batches import spend_in_batch
+from billing.services.debits import SOURCE_TYPE
+from billing.services.holds import release_hold, settle_hold
+from billing.services.posting import Posting
 from billing.usage_cost import Charge, Tokens
 from usage.models import Basis, UsageEvent, UsageStatus
-from usage.services.call_events import FAILED_PREFIX, OpenCall, find_event, write_call_event
+from usage.services.call_events import OpenCall, find_event, write_call_event
+from usage.services.call_holds import hold_for_call
 from usage.services.estimating import Estimate, estimate_call
-from usage.services.metadata import check_metadata, is_storable, make_storable
+from usage.services.metadata import check_metadata, make_storable
 
 __all__ = ["OpenCall", "abandon_call", "finish_call", "open_call", "open_estimated_call", "open_operation"]
 
-MAX_EVENT_ID_LENGTH: Final = 200
-MAX_ATTEMPTS: Final = 50  # of one name; whoever fails so often is not helped by another try
 MAX_QUANTITY: Final = 1_000_000
 _NO_TOKENS: Final = Tokens()
 _NO_CHARGE: Final = Charge(cost_usd=Decimal(0), markup_percent=Decimal(0), credits=Decimal(0))
-_SYSTEM: Final = "system"
 
 
 def open_call(
@@ -82,7 +81,7 @@ def open_estimated_call(
 ) -> OpenCall:
     """`open_call` for an estimate that was made (and perhaps shown) before; the price is the estimate's."""
     notes = check_metadata(metadata or {})
-    hold = _hold(
+    hold = hold_for_call(
         customer_id=customer_id,
         amount=estimate.credits,
         worst_case=estimate.worst_case,
@@ -127,7 +126,7 @@ def open_operation(
     now = timezone.now()
     price = find_operation_price(operation=make_storable(operation), at=now)
     credits = charge_for_operation(version=price, quantity=quantity).credits
-    hold = _hold(
+    hold = hold_for_call(
         customer_id=customer_id,
         amount=max(credits, CREDIT_STEP),
         worst_case=None,
@@ -161,21 +160,18 @@ def finish_call(
     """Charge the call and write it down. The same call again gives the first event, whatever it says now.
 
     Raises:
-        HoldEnded: the hold was released, or expired longer ago than a late settlement may come.
+        HoldEnded: the hold expired longer ago than a late settlement may come.
     """
     charge = _charge(call=call, tokens=tokens)
     known = find_event(customer_id=call.customer_id, event_id=call.event_id)
     if known is None:
         try:
             with transaction.atomic():
-                settled = settle_hold(
-                    hold=call.hold.public_id, amount=charge.credits, description=call.hold.description
-                )
                 return write_call_event(
                     call=call,
                     tokens=tokens,
                     charge=charge,
-                    entry_id=settled.entry_id,
+                    entry_id=_settle(call=call, charge=charge),
                     basis=basis,
                     status=status,
                     failure=failure,
@@ -214,52 +210,36 @@ def abandon_call(*, call: OpenCall, failure: str) -> UsageEvent:
         )
 
 
-def _hold(
-    *,
-    customer_id: int,
-    amount: Decimal,
-    worst_case: Decimal | None,
-    event_id: str,
-    api_key: ApiKey | None,
-    description: str,
-) -> CreditHold:
-    """The open hold of this call: the one of its name, or where that ended without a charge, a new one."""
-    _check_event_id(event_id)
-    placed_by = placed_by_key(api_key) if api_key else _SYSTEM
-    for attempt in range(1, MAX_ATTEMPTS + 1):
-        key = f"usage:{attempt}:{event_id}"
-        try:
-            hold = place_hold(
-                customer_id=customer_id,
-                amount=amount,
-                worst_case=worst_case,
-                key=key,
-                placed_by=placed_by,
-                description=description,
+def _settle(*, call: OpenCall, charge: Charge) -> int | None:
+    """Charge by the hold; gives the entry. Call inside a database transaction that a second event of the name ends."""
+    try:
+        with transaction.atomic():
+            settled = settle_hold(hold=call.hold.public_id, amount=charge.credits, description=call.hold.description)
+            return settled.entry_id
+    except HoldEnded as ended:
+        if ended.state != HoldState.RELEASED:
+            raise
+    # Another worker with the same hold has failed and given it back, and ours has not: the work is done all the same.
+    if not charge.credits:
+        return None
+    (outcome,) = spend_in_batch(
+        customer_id=call.customer_id,
+        postings=[
+            Posting(
+                customer_id=call.customer_id,
+                kind=EntryKind.USAGE,
+                amount=-charge.credits,
+                key=f"usage:{call.event_id}",
+                description=call.hold.description,
+                source_type=SOURCE_TYPE,
+                source_id=call.hold.placed_by,
+                is_work_done=True,
             )
-        except IdempotencyConflict:  # the same call may be estimated otherwise by now
-            hold = CreditHold.objects.get(customer_id=customer_id, idempotency_key=key)
-        if (hold.placed_by, hold.description) != (placed_by, description):
-            raise IdempotencyConflict(key=event_id)
-        if hold.state == HoldState.OPEN:
-            return hold
-        if hold.state == HoldState.SETTLED:
-            break
-    raise HoldEnded(hold=hold.public_id, state=hold.state, ended_at=hold.ended_at)
-
-
-def _check_event_id(event_id: str) -> None:
-    if not 1 <= len(event_id) <= MAX_EVENT_ID_LENGTH or not is_storable(event_id):
-        raise InvalidRequest(
-            field="idempotency_key",
-            fault=f"it has {len(event_id)} characters, or some that cannot be stored",
-            remedy=f"Send 1 to {MAX_EVENT_ID_LENGTH} characters that name this one call.",
-        )
-    for prefix in (CALLER_KEY_PREFIX, FAILED_PREFIX):  # events that callers of the API post, and failed attempts
-        if event_id.startswith(prefix):
-            raise InvalidRequest(
-                field="idempotency_key", fault=f"{prefix} is reserved", remedy="Begin with another word."
-            )
+        ],
+        placed_by=call.hold.placed_by,
+        is_limited=False,
+    )
+    return outcome.entry_id
 
 
 def _charge(*, call: OpenCall, tokens: Tokens) -> Charge:

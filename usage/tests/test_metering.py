@@ -9,6 +9,7 @@ from django.utils import timezone
 from accounts.models import User
 from billing.errors import (
     CustomerFrozen,
+    HoldEnded,
     HoldNotFound,
     IdempotencyConflict,
     InsufficientCredits,
@@ -18,11 +19,12 @@ from billing.errors import (
 from billing.models import CreditHold, LedgerEntry, PricingConfig
 from billing.services.customers import freeze_customer
 from billing.services.holds import expire_stale_holds, release_hold
-from billing.services.key_limits import placed_by_key
+from billing.services.key_limits import placed_by_key, spent_this_month
 from billing.services.verification import find_ledger_faults
 from billing.usage_cost import Tokens
 from usage.metering import AlreadyCharged, MeteredCall, metered
 from usage.models import Basis, UsageEvent, UsageStatus
+from usage.services.calls import open_call
 from usage.tests.factories import MODEL, balance_of, customer_of, make_key, make_price, make_user
 
 pytestmark = pytest.mark.django_db
@@ -174,6 +176,40 @@ def test_failed_work_may_be_tried_again_under_its_name(user: User, price: Pricin
     assert UsageEvent.objects.filter(status=UsageStatus.FAILED).count() == 3
     assert UsageEvent.objects.get(event_id="job-1") == call.event
     assert_books_are_right(user)
+
+
+def test_worker_that_fails_does_not_make_the_other_one_s_work_free(user: User, price: PricingConfig) -> None:
+    key = make_key(user, monthly_limit=220).key
+    failing, working = (call_of(user, api_key=key).open() for _ in range(2))
+    failing.fail("It was stopped.")
+    failing.close()
+    working.report(Tokens(input=300))
+
+    assert (working.close().credits, balance_of(user).posted, balance_of(user).held) == (300, 700, 0)
+    assert spent_this_month(key=key, now=timezone.now()) == 300
+    assert working.event.entry == LedgerEntry.objects.get(kind="usage")
+    assert (failing.event.status, working.event.status) == (UsageStatus.FAILED, UsageStatus.COMPLETED)
+    assert_books_are_right(user)
+    with pytest.raises(AlreadyCharged):
+        call_of(user, api_key=key).open()
+    with pytest.raises(HoldEnded):
+        open_call(
+            customer_id=customer_of(user).pk,
+            model=MODEL,
+            input_tokens=1,
+            max_tokens=1,
+            event_id="job-1",
+            api_key=key,
+        )
+
+
+def test_charged_work_stays_charged_when_the_other_worker_fails(user: User, price: PricingConfig) -> None:
+    failing, working = (call_of(user).open() for _ in range(2))
+    working.report(Tokens(input=300))
+    working.close()
+
+    assert failing.close() == working.event
+    assert balance_of(user).posted == 700
 
 
 def test_one_name_for_another_call_is_a_conflict(user: User, price: PricingConfig) -> None:
