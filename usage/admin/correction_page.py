@@ -25,6 +25,7 @@ from usage.selectors.corrections import (
     calls_in_period,
     name_customers,
     preview_correction,
+    sums_of_correction,
 )
 from usage.services.corrections import apply_correction
 
@@ -72,6 +73,21 @@ def shell_command(*, terms: CorrectionTerms | None = None, reverse: UsageCorrect
     return f"manage.py correct_usage {asked} --reason … --apply"
 
 
+def fault_of_finishing(correction: UsageCorrection) -> str:
+    """Why a page should not finish what broke off, with the command that does; nothing where it may."""
+    if correction.reverses is not None:
+        calls = sums_of_correction(correction=correction.reverses).calls
+        command = shell_command(reverse=correction.reverses)
+    elif correction.price is not None:
+        terms = CorrectionTerms(
+            model=correction.model, since=correction.since, until=correction.until, price=correction.price
+        )
+        calls, command = _count(terms), shell_command(terms=terms)
+    else:
+        raise RuntimeError(f"The correction {correction.public_id} says neither a price nor what it reverses.")
+    return f"That many calls take the shell: {command}" if is_too_large(calls=calls) else ""
+
+
 def _count(terms: CorrectionTerms) -> int:
     """How many calls the period has, at most one more than the page takes."""
     calls = calls_in_period(model=terms.model, since=terms.since, until=terms.until)
@@ -109,7 +125,7 @@ def _table(changes: list[CustomerChange], sums: CorrectionSums) -> dict[str, Any
         "headers": ["Customer", "Calls that change", "Charged", "Right", "Given back, or taken"],
         "rows": [
             *(row(link_to(customers[change.customer_id]), change) for change in changes),
-            row(f"All {sums.customers:,} customers", sums),
+            row("All together", sums),
         ],
     }
 

@@ -6,11 +6,13 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.safestring import SafeString
 
+from accounts.audited import record_act
 from accounts.network import client_address
 from billing.admin.base import (
     NOTHING,
@@ -28,7 +30,7 @@ from billing.admin.forms import ReasonForm
 from billing.admin.panels import when
 from billing.admin.refund_page import acting_user
 from billing.errors import BillingError
-from usage.admin.correction_page import correction_page, is_too_large, shell_command
+from usage.admin.correction_page import correction_page, fault_of_finishing, is_too_large, shell_command
 from usage.models import CorrectedUsage, UsageCorrection
 from usage.selectors.corrections import sums_of_correction
 from usage.services.corrections import MAY_CORRECT, finish_correction, reverse_correction
@@ -137,8 +139,10 @@ class UsageCorrectionAdmin(ReadOnlyAdmin):
     def finish(self, request: HttpRequest, object_id: str) -> HttpResponse:
         correction = self._seen(request, object_id)
         if request.method == "POST":
-            finish_correction(correction=correction)
-            messages.success(request, "It is complete.")
+            if fault := fault_of_finishing(correction):
+                messages.error(request, fault)
+            else:
+                _finish(request, correction)
             return redirect(page_address(correction))
         return confirmation_page(
             model_admin=self,
@@ -190,6 +194,17 @@ class UsageCorrectionAdmin(ReadOnlyAdmin):
         sums = sums_of_correction(correction=correction)
         amount = show_credits(sums.difference, signed=True)
         return f"{amount} credits, {sums.calls:,} calls of {sums.customers:,} customers"
+
+
+def _finish(request: HttpRequest, correction: UsageCorrection) -> None:
+    """Finish it, and write down who did; why is with the correction itself."""
+    if correction.completed_at is not None:
+        messages.info(request, "It is complete already.")
+        return
+    with transaction.atomic():
+        record_act(request=request, action="usagecorrection.finish", target=correction, reason=correction.reason)
+    finish_correction(correction=correction)
+    messages.success(request, "It is complete.")
 
 
 def _is_reversed(correction: UsageCorrection) -> bool:

@@ -16,7 +16,7 @@ from billing.tests.ledger.factories import make_customer
 from billing.tests.ledger.steps import balance_of, buy
 from usage.admin import correction_page
 from usage.models import UsageCorrection
-from usage.services.corrections import apply_correction, read_terms, reverse_correction
+from usage.services.corrections import apply_correction, finish_correction, read_terms, reverse_correction
 from usage.tests.corrections import MODEL, call, make_price
 
 pytestmark = pytest.mark.django_db
@@ -221,7 +221,28 @@ def test_a_correction_that_broke_off_is_finished_by_its_page(
     assert "/reverse/" not in page
 
     assert admin.get(f"{LIST}{broken.pk}/finish/").status_code == 200
-    admin.post(f"{LIST}{broken.pk}/finish/")
+    for _ in range(2):
+        admin.post(f"{LIST}{broken.pk}/finish/")
 
     assert balance_of(buyer).posted == 993
     assert UsageCorrection.objects.get().completed_at is not None
+    assert AuditEntry.objects.filter(action="usagecorrection.finish").count() == 1
+
+
+def test_a_large_one_that_broke_off_is_finished_in_the_shell(
+    admin: Client, buyer: BillingCustomer, right: PricingConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(correction_page, "MAX_CALLS", 1)
+    now = timezone.now()
+    period = {"model": MODEL, "since": now - timedelta(days=1), "until": now + timedelta(days=1), "reason": "Broke off"}
+    broken = UsageCorrection.objects.create(price=right, **period)
+
+    page = admin.post(f"{LIST}{broken.pk}/finish/", follow=True).content.decode()
+    assert f"manage.py correct_usage --model {MODEL}" in page
+    assert balance_of(buyer).posted == 930
+
+    finish_correction(correction=broken)
+    reversal = UsageCorrection.objects.create(reverses=broken, **period)
+    page = admin.post(f"{LIST}{reversal.pk}/finish/", follow=True).content.decode()
+    assert f"manage.py correct_usage --reverse {broken.public_id}" in page
+    assert balance_of(buyer).posted == 993
