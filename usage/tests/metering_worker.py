@@ -1,6 +1,6 @@
 """A process of its own that makes one metered call: `python -m usage.tests.metering_worker USER MODE`.
 
-Mode `hang` never finishes; mode `late` finishes when its hold has expired.
+Mode `hang` never finishes; mode `late` finishes when its hold has expired and another attempt holds for the same work.
 """
 
 import sys
@@ -19,7 +19,7 @@ def main(user_id: str, mode: str) -> None:
 
     with metered(User.objects.get(pk=user_id), MODEL, "x" * 24, idempotency_key="job-1") as call:
         call.deliver("abcd")
-        while mode == "hang" or CreditHold.objects.get().state == "open":
+        while mode == "hang" or CreditHold.objects.count() == 1:
             time.sleep(0.05)
         call.report({"prompt_tokens": 10, "completion_tokens": 5})
 
