@@ -1,6 +1,6 @@
 """The addresses below `/v1/` that any OpenAI client knows."""
 
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, re_path
 
 from usage.openai.base import NoSuchModelAddress
 from usage.openai.chat import ChatCompletions
@@ -15,5 +15,5 @@ urlpatterns: list[URLPattern] = [
     path("images/generations", ImageGenerations.as_view(), name="image_generations"),
     path("models", Models.as_view(), name="models"),
     path("models/<path:model>", OneModel.as_view(), name="model"),
-    path("<path:rest>", NoSuchModelAddress.as_view(), name="nothing"),
+    re_path(r"^[\s\S]*$", NoSuchModelAddress.as_view(), name="nothing"),
 ]

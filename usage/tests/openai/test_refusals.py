@@ -171,7 +171,8 @@ def test_body_may_carry_pictures_but_not_without_end(user: User) -> None:
 
 
 def test_addresses_that_there_are_not_are_told_in_the_same_shape(user: User) -> None:
-    assert refusal(ask(user, path="/v1/fine-tuning/jobs")) == (404, "invalid_request_error", "not_found")
+    for path in ("/v1/fine-tuning/jobs", "/v1/", "/v1/a%0Ab"):
+        assert refusal(ask(user, path=path)) == (404, "invalid_request_error", "not_found")
     assert Client().get(CHAT).status_code in {401, 405}
 
 
