@@ -8,5 +8,5 @@ app_name = "api"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("billing.api.urls")),
     path("", include("usage.api.urls")),
-    re_path(r"^.*$", NoSuchAddress.as_view(), name="no_such_address"),
+    re_path(r"^[\s\S]*$", NoSuchAddress.as_view(), name="no_such_address"),
 ]

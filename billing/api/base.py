@@ -100,9 +100,12 @@ def read_body(request: Request, shape: type[StrictSerializer]) -> dict[str, Any]
 
 def read_query(request: Request, shape: type[StrictSerializer], *, but: Collection[str] = ()) -> dict[str, Any]:
     """The parameters of the address, checked the same way; none may come twice. `but` are read by somebody else."""
-    twice = [name for name, values in request.query_params.lists() if len(values) > 1]
-    if twice:
-        raise ValidationError({name: ["Send it once."] for name in twice})
+    faults = {name: ["Send it once."] for name, values in request.query_params.lists() if len(values) > 1}
+    for name, value in request.query_params.items():
+        if not value.strip():  # it would filter nothing, and look as if it did
+            faults.setdefault(name, ["Send a value, or leave it out."])
+    if faults:
+        raise ValidationError(faults)
     fields = shape(data={name: value for name, value in request.query_params.items() if name not in but})
     fields.is_valid(raise_exception=True)
     return dict(fields.validated_data)

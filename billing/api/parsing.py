@@ -99,6 +99,8 @@ class TextField(serializers.CharField):
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             raise serializers.ValidationError("Send text.")
+        if self.max_length is not None and len(data) > self.max_length:  # as it was sent, before it is trimmed
+            self.fail("max_length", max_length=self.max_length)
         return str(super().to_internal_value(data))
 
 

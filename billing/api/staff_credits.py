@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from accounts.network import client_address
 from billing.api.base import StaffView, read_body
 from billing.api.idempotency import read_idempotency_key, replay_header
-from billing.api.parsing import CreditsField, StrictSerializer
+from billing.api.parsing import CreditsField, StrictSerializer, TextField
 from billing.api.shapes import adjustment_shape
 from billing.errors import IdempotencyConflict
 from billing.models import ReasonCode
@@ -22,11 +22,11 @@ from billing.services.adjustments import MAY_REQUEST, request_adjustment
 class CreditsBody(StrictSerializer):
     """What is asked for; a negative amount takes credits."""
 
-    customer = serializers.CharField(max_length=320)
+    customer = TextField(max_length=320)
     amount = CreditsField(is_signed=True)
     reason_code = serializers.ChoiceField(choices=ReasonCode.choices)
-    note = serializers.CharField(max_length=500)
-    ticket = serializers.CharField(max_length=500, allow_blank=True, default="")
+    note = TextField(max_length=500)
+    ticket = TextField(max_length=500, allow_blank=True, default="")
 
 
 class StaffCredits(StaffView):

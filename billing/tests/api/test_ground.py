@@ -102,7 +102,9 @@ def test_session_without_its_token_changes_nothing(agent: User, customer: Billin
     assert browser.get(ENTRIES).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["", "admin", "admin/credits/", "admin/nothing", "../v1/x", "%00"])
+@pytest.mark.parametrize(
+    "path", ["", "admin", "admin/credits/", "admin/nothing", "../v1/x", "%00", "a%0Ab", "customers/a%0Ab"]
+)
 def test_unknown_address_is_a_problem_document(client: Client, path: str) -> None:
     check_problem(client.get(f"/api/v1/{path}"), status=404, code="not_found")
     check_problem(client.post(f"/api/v1/{path}"), status=404, code="not_found")

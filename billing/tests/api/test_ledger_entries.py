@@ -92,6 +92,8 @@ def test_entries_of_one_key_are_its_debits_and_settlements(program: Program, buy
         ("starting_after=a&ending_before=b", "ending_before"),
         ("customer=x", "customer"),
         ("kind=usage&kind=usage", "kind"),
+        ("since=", "since"),
+        ("key=%20", "key"),
     ],
 )
 def test_parameters_that_cannot_be_used_are_named(program: Program, query: str, field: str) -> None:

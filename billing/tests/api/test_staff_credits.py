@@ -149,6 +149,7 @@ def test_long_keys_are_told_apart(api: Client, customer: BillingCustomer) -> Non
         ({"note": "a\0b"}, "invalid_request", "note"),
         ({"note": "\ud800"}, "invalid_request", "note"),
         ({"note": {"a": 1}}, "invalid_request", "note"),
+        ({"note": 5}, "invalid_request", "note"),
         ({"reason_code": "because"}, "invalid_request", "reason_code"),
         ({"reason_code": None}, "invalid_request", "reason_code"),
         ({"ticket": "http://desk.example.com"}, "invalid_request", "ticket"),
