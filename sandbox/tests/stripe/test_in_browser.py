@@ -188,7 +188,8 @@ def test_hosted_page_is_paid_by_keyboard_alone(shop: Shop, open_tab: Callable[..
     page.get_by_role("alert").wait_for()
 
     assert page.get_by_role("alert").inner_text() == "Your card has insufficient funds."
-    playwright.expect(page.get_by_role("alert")).to_be_focused()  # a script gives it the focus, a moment after it is there
+    # A script gives it the focus, a moment after it is there.
+    playwright.expect(page.get_by_role("alert")).to_be_focused()
 
 
 @pytest.mark.parametrize("width", [375, 1440])
