@@ -43,7 +43,7 @@ class GitServer:
 def running_git_server(repo: Repo, *, folder: Path) -> Iterator[GitServer]:
     """Serves the repository as `/code` until the end."""
     certificate, key = _make_certificate(folder)
-    inner = make_wsgi_chain(DictBackend({"/code": repo}))
+    inner = make_wsgi_chain(DictBackend({"/code": repo}))  # type: ignore[arg-type]
 
     def application(environ: dict[str, Any], start_response: Any) -> Any:
         server.requests.append(environ["PATH_INFO"])
