@@ -31,7 +31,7 @@ class QuoteBody(StrictSerializer):
     """Either a call of a model with its messages or the number of its input tokens, or an operation."""
 
     model = TextField(max_length=120, required=False)
-    messages = serializers.ListField(child=serializers.JSONField(), min_length=1, max_length=10_000, required=False)
+    messages = serializers.ListField(child=serializers.DictField(), min_length=1, max_length=10_000, required=False)
     input_tokens = WholeNumberField(min_value=0, max_value=MAX_TOKENS, required=False)
     max_tokens = WholeNumberField(min_value=1, max_value=MAX_TOKENS, required=False)
     answers = WholeNumberField(min_value=1, max_value=MAX_ANSWERS, required=False, help_text="OpenAI's `n`.")
