@@ -154,10 +154,9 @@ def _end(*, public_id: str, placed_by: str | None, plan: Callable[[Account, Hold
     accounts, lapsing = lock_accounts(customer_ids=[customer_id])
     account = accounts[customer_id]
     now = timezone.now()
-    row = CreditHold.objects.get(pk=found["pk"])
-    key = f"hold:{row.pk}"
-    load_accounts(accounts=accounts, keys=[(customer_id, key)], lapsing=[], now=now)
-    load_open_holds(accounts=accounts, customer_ids=[customer_id])
+    load_accounts(accounts=accounts, keys=[(customer_id, f"hold:{found['pk']}")], lapsing=[], now=now)
+    open_rows = load_open_holds(accounts=accounts, customer_ids=[customer_id])
+    row = open_rows.get(found["pk"]) or CreditHold.objects.get(pk=found["pk"])
     hold = next((hold for hold in account.open_holds if hold.ref == row.pk), None) or hold_shape(row)
     if lapsing:
         expire_lapsed(account=account, now=now)
