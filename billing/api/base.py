@@ -102,7 +102,7 @@ def read_query(request: Request, shape: type[StrictSerializer], *, but: Collecti
     """The parameters of the address, checked the same way; none may come twice. `but` are read by somebody else."""
     faults = {name: ["Send it once."] for name, values in request.query_params.lists() if len(values) > 1}
     for name, value in request.query_params.items():
-        if not value.strip():  # it would filter nothing, and look as if it did
+        if not str(value).strip():  # it would filter nothing, and look as if it did
             faults.setdefault(name, ["Send a value, or leave it out."])
     if faults:
         raise ValidationError(faults)

@@ -27,11 +27,20 @@ MAX_ANSWERS: Final = 128
 _OF_CALLS: Final = ("messages", "input_tokens", "max_tokens", "answers")
 
 
+class MessageField(serializers.JSONField):
+    """A message as OpenAI's API takes it, or just its text."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, dict | str):
+            raise ValidationError("Send an object or a text.")
+        return super().to_internal_value(data)
+
+
 class QuoteBody(StrictSerializer):
     """Either a call of a model with its messages or the number of its input tokens, or an operation."""
 
     model = TextField(max_length=120, required=False)
-    messages = serializers.ListField(child=serializers.DictField(), min_length=1, max_length=10_000, required=False)
+    messages = serializers.ListField(child=MessageField(), min_length=1, max_length=10_000, required=False)
     input_tokens = WholeNumberField(min_value=0, max_value=MAX_TOKENS, required=False)
     max_tokens = WholeNumberField(min_value=1, max_value=MAX_TOKENS, required=False)
     answers = WholeNumberField(min_value=1, max_value=MAX_ANSWERS, required=False, help_text="OpenAI's `n`.")

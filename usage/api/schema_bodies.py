@@ -59,7 +59,7 @@ QUOTE: Final[Schema] = {
             "A call, by its messages.",
             messages={
                 "type": "array",
-                "items": {"type": "object", "additionalProperties": True},
+                "items": {"type": ["object", "string"]},
                 "minItems": 1,
                 "maxItems": 10_000,
                 "description": "As they would be sent to the model.",

@@ -99,6 +99,7 @@ def test_frozen_customer_is_not_covered(api: Client, user: User, price: PricingC
         ({"model": MODEL, "operation": "image"}, "model"),
         ({"model": MODEL}, "input_tokens"),
         ({"model": MODEL, "input_tokens": 1, "messages": ["a"]}, "input_tokens"),
+        ({"model": MODEL, "messages": [5]}, "messages.0"),
         ({"model": MODEL, "input_tokens": -1}, "input_tokens"),
         ({"model": MODEL, "input_tokens": True}, "input_tokens"),
         ({"model": MODEL, "input_tokens": 1.5}, "input_tokens"),
