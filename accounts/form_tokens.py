@@ -30,7 +30,7 @@ def take_form_token(*, session: SessionBase, user: User, token: str) -> bool:
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("take_form_token needs the transaction that acts.")
     User.objects.select_for_update().get(pk=user.pk)
-    stored: list[str] = type(session)(session.session_key).get(_NAME, [])  # as it is now, not as this request once read it
+    stored: list[str] = type(session)(session.session_key).get(_NAME, [])  # as it is now, not as once read
     if not token or token not in stored:
         return False
     session[_NAME] = [other for other in stored if other != token]

@@ -213,9 +213,8 @@ def abandon_call(*, call: OpenCall, failure: str) -> UsageEvent:
 def _settle(*, call: OpenCall, charge: Charge) -> int | None:
     """Charge by the hold; gives the entry. Call inside a database transaction that a second event of the name ends."""
     try:
-        with transaction.atomic():
-            settled = settle_hold(hold=call.hold.public_id, amount=charge.credits, description=call.hold.description)
-            return settled.entry_id
+        settled = settle_hold(hold=call.hold.public_id, amount=charge.credits, description=call.hold.description)
+        return settled.entry_id
     except HoldEnded as ended:
         if ended.state != HoldState.RELEASED:
             raise
