@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import IO, Any, ClassVar, Final
 
@@ -20,6 +20,7 @@ from billing.money import parse_credits
 
 _DECIMAL: Final = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,6})?", re.ASCII)
 MAX_BODY_BYTES: Final = 1024 * 1024  # a batch of a thousand events, and then some
+MAX_DEPTH: Final = 100
 
 
 class BodyTooLarge(APIException):
@@ -50,9 +51,27 @@ class BoundedJsonParser(BaseParser):
             read = json.loads(text, parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
             raise ParseError("The body is not JSON in UTF-8.") from error
+        if _is_deep(read):
+            raise ParseError(f"The body has lists or objects in more than {MAX_DEPTH} others.")
         if "\\ud" in text or "\\uD" in text:
             _refuse_halves(read)
         return read
+
+
+def _is_deep(read: Any) -> bool:
+    """Whether it is nested deeper than anybody means: what can be read just so could not be written again."""
+    level = [read]
+    for _ in range(MAX_DEPTH + 1):
+        level = [part for outer in level for part in _parts_of(outer) if isinstance(part, dict | list)]
+        if not level:
+            return False
+    return True
+
+
+def _parts_of(read: Any) -> Iterable[Any]:
+    if isinstance(read, dict):
+        return read.values()
+    return read if isinstance(read, list) else ()
 
 
 def _refuse_halves(read: Any) -> None:

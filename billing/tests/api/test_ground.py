@@ -133,6 +133,8 @@ def test_other_methods_are_refused(api: Client, method: str) -> None:
         (r'{"reason_code": "\uDE00"}', "application/json", 400, "invalid_request"),
         (r'{"\ud83d\uDE00": 1}', "application/json", 400, "invalid_request"),
         ("[" * 100_000, "application/json", 400, "parse_error"),
+        ('{"a": ' * 102 + "1" + "}" * 102, "application/json", 400, "parse_error"),
+        ('{"a": ' * 101 + "1" + "}" * 101, "application/json", 400, "invalid_request"),
         ("1" * 5_000, "application/json", 400, "parse_error"),
         (" " * (1024 * 1024 + 1), "application/json", 413, "body_too_large"),
         ("[]", "application/json; charset=utf-8", 400, "invalid_request"),
