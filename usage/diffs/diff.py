@@ -50,6 +50,8 @@ def measure_diff(*, text: str, title: str = "", field: str = "diff") -> Diff:
         patches = PatchSet(text)
     except UnidiffParseError as fault:
         raise _no_diff(field=field, fault=f"it cannot be read as a diff ({fault})") from None
+    except ValueError:  # numbers of lines that are none
+        raise _no_diff(field=field, fault="it cannot be read as a diff") from None
     if not patches:
         raise _no_diff(field=field, fault="it is not a diff")
     if len(patches) > MAX_FILES:

@@ -36,6 +36,7 @@ def test_characters_that_the_database_refuses_are_replaced() -> None:
         ("Please write a poem.", "not_a_diff"),
         ('{"json": true}', "not_a_diff"),
         (DIFF.replace("+three\n", ""), "not_a_diff"),
+        (DIFF.replace("-1,2", "-" + "9" * 5000), "not_a_diff"),
     ],
 )
 def test_what_is_no_diff_is_refused_with_its_field_and_a_remedy(text: str, reason: str) -> None:
