@@ -38,7 +38,7 @@ class ChatCompletions(OpenAiView):
     def _open(self, chat: ChatRequest) -> ServedCall:
         key, customer = self.key(), self.acting_for()
         event_id = name_call(self.request, key_id=key.key_id)
-        input_tokens = count_message_tokens(chat.messages, model=chat.model, tools=chat.tools)
+        input_tokens = count_message_tokens(chat.messages, model=chat.model, tools=chat.extras)
 
         def open_chat() -> OpenCall:
             return open_call(

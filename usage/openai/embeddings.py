@@ -44,7 +44,7 @@ class Embeddings(OpenAiView):
         with giving_up(served):
             answer = fetch_answer(call=call, path="/embeddings", body=body)
         served.report(answer.get("usage"))
-        return answer_plain(answer=answer, end=lambda: served.end(is_whole=True))
+        return answer_plain(answer=answer, end=lambda: served.end(is_whole=bool(answer.get("data"))))
 
 
 def count_input(given: Any, *, model: str) -> int:

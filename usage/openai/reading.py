@@ -10,15 +10,16 @@ from billing.errors import InvalidRequest
 MAX_ANSWERS: Final = 128
 MAX_TOKENS: Final = 10_000_000
 MAX_MODEL_LENGTH: Final = 120
+_EXTRAS: Final = ("tools", "functions", "response_format", "prediction")  # providers count these as well
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatRequest:
-    """A request for chat completions. `body` is all of it."""
+    """A request for chat completions. `body` is all of it; `extras` is what its input has beside the messages."""
 
     model: str
     messages: list[Any]
-    tools: Any
+    extras: list[Any]
     max_tokens: int | None
     answers: int
     is_stream: bool
@@ -48,8 +49,8 @@ def read_chat(sent: Any) -> ChatRequest:
     return ChatRequest(
         model=read_model(body),
         messages=messages,
-        tools=body.get("tools") or body.get("functions"),
-        max_tokens=older if newer is None else newer,
+        extras=[body[name] for name in _EXTRAS if body.get(name)],
+        max_tokens=max(older or 0, newer or 0) or None,  # which of the two a provider obeys is not known
         answers=read_count(body, "n", most=MAX_ANSWERS) or 1,
         is_stream=read_flag(body, "stream"),
         wants_usage=bool((options or {}).get("include_usage")),

@@ -40,7 +40,14 @@ def _count_content(message: Any, *, model: str) -> int:
         if isinstance(part, Mapping) and part.get("type") in ("image_url", "input_image", "image"):
             total += TOKENS_PER_IMAGE
         elif isinstance(part, Mapping):
-            total += count_tokens(str(part.get("text", part)), model=model)
+            total += _count_part(part, model=model)
         elif part is not None:
             total += count_tokens(str(part), model=model)
     return total
+
+
+def _count_part(part: Mapping[str, Any], *, model: str) -> int:
+    """A part of a message: its text, and whatever else it carries, such as a file."""
+    rest = {name: value for name, value in part.items() if name not in ("type", "text")}
+    total = count_tokens(json.dumps(rest, ensure_ascii=False, default=str), model=model) if rest else 0
+    return total + (count_tokens(str(part["text"]), model=model) if "text" in part else 0)

@@ -189,6 +189,7 @@ def test_installation_s_tokenizer_is_asked_where_there_is_one(settings: Any) -> 
         ([{"role": "user", "content": "abcdefgh"}] * 2, 12),
         ([{"role": "user", "content": [{"type": "text", "text": "abcd"}]}], 5),
         ([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:" + "x" * 9999}}]}], 1104),
+        ([{"role": "user", "content": [{"type": "file", "text": "abcd", "file": {"file_data": "x" * 4000}}]}], 1012),
         ([{"role": "assistant", "content": None}], 4),
         ([], 0),
     ],

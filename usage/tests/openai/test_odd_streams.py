@@ -129,6 +129,28 @@ def test_piece_that_is_no_json_is_passed_on(served: ServedCall) -> None:
     assert got[:2] == ["hello", "[1]"]
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"function_call": {"name": "look", "arguments": "upup"}},
+        {"tool_calls": [{"index": 0, "function": {"name": "look", "arguments": "upup"}}]},
+        {"content": [{"type": "text", "text": "look"}, {"type": "text", "text": "upup"}]},
+        {"reasoning": "look", "refusal": "upup"},
+        {"reasoning_content": "lookupup", "reasoning": "lookupup"},
+        {"audio": {"transcript": "lookupup", "data": "UklGRg=="}},
+    ],
+    ids=lambda said: next(iter(said)),
+)
+def test_all_that_a_client_got_before_it_went_away_is_counted(served: ServedCall, said: dict[str, Any]) -> None:
+    stream = stream_of(served, json.dumps({"choices": [{"index": 0, "delta": said}]}), piece("abcd"), piece("efgh"))
+    next(stream)
+    next(stream)
+
+    stream.close()
+
+    assert UsageEvent.objects.get().credits == 14  # 10 tokens in at 1, 2 out at 2
+
+
 def test_stream_that_nobody_reads_is_released(served: ServedCall, user: User) -> None:
     stream = stream_of(served, piece("abcd"), piece(finish="stop"), "[DONE]")
 

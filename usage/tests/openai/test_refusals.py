@@ -20,6 +20,7 @@ from billing.services.customers import freeze_customer
 from billing.tests.processes import wait_until
 from sandbox.llm.testing import RunningLlm
 from usage.models import UsageEvent
+from usage.openai import embeddings
 from usage.tests.factories import balance_of, customer_of, make_key, make_price, make_user
 from usage.tests.openai.asking import MODEL, START, cost, say, tokens_of
 
@@ -155,6 +156,30 @@ def test_field_that_cannot_be_used_is_named(user: User, path: str, changed: dict
 
     assert refusal(response) == (400, "invalid_request_error", "invalid_request")
     assert response.json()["error"]["param"] == param
+
+
+@pytest.mark.parametrize("name", ["tools", "functions", "response_format", "prediction"])
+def test_what_a_prompt_has_beside_its_messages_is_held_for(user: User, name: str) -> None:
+    """1,000 credits are there, and the provider would read 1,250 tokens."""
+    assert refusal(ask(user, HELLO | {name: {"text": "x" * 5000}}))[::2] == (402, "insufficient_credits")
+
+
+@pytest.mark.parametrize("least", ["max_tokens", "max_completion_tokens"])
+def test_the_larger_of_two_bounds_is_held_for(user: User, least: str) -> None:
+    both = HELLO | {"max_tokens": 1000, "max_completion_tokens": 1000} | {least: 1}
+
+    required = ask(user, both).json()["error"]["required"]
+
+    assert Decimal(required) == cost(input=tokens_of("Hello"), output=1000)
+
+
+def test_embedding_that_did_not_come_is_not_charged(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some providers say that they failed with a status of 200."""
+    monkeypatch.setattr(embeddings, "fetch_answer", lambda **_: {"error": {"message": "Overloaded"}})
+
+    answer = ask(user, {"model": MODEL, "input": "Hello"}, path="/v1/embeddings").json()
+
+    assert (Decimal(answer["prepaid"]["charged"]), balance_of(user).posted, balance_of(user).held) == (0, 1000, 0)
 
 
 @pytest.mark.parametrize("body", ["", "{", "[]", '"Hello"', "null", '{"model": NaN}', b"\xff"])
