@@ -31,9 +31,10 @@ class MessageField(serializers.JSONField):
     """A message as OpenAI's API takes it, or just its text."""
 
     def to_internal_value(self, data: Any) -> Any:
-        if not isinstance(data, dict | str):
+        message: Any = super().to_internal_value(data)
+        if not isinstance(message, dict | str):
             raise ValidationError("Send an object or a text.")
-        return super().to_internal_value(data)
+        return message
 
 
 class QuoteBody(StrictSerializer):
