@@ -55,7 +55,7 @@ class RecordedEvent(StrictSerializer):
     credits = CreditsText(required=False)
     entry = serializers.CharField(required=False, allow_null=True)
     code = serializers.CharField(required=False, help_text="Why it was refused.")
-    field = serializers.CharField(required=False, allow_null=True)
+    field = serializers.CharField(required=False, allow_null=True, allow_blank=True)
     detail = serializers.CharField(required=False)
     available = CreditsText(required=False)
     required = CreditsText(required=False)  # type: ignore[assignment]  # a member that is called so
