@@ -6,6 +6,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from billing.api.authentication import KeyAuthentication
+from billing.api.callers import caller_customer
 from billing.models import CreditBalance
 
 
@@ -16,7 +17,7 @@ class BareView(APIView):
     permission_classes = []
 
     def post(self, request: Request) -> Response:
-        balance = CreditBalance.objects.get(pk=request.user.billing_customer.pk)
+        balance = CreditBalance.objects.get(pk=caller_customer(request).pk)
         return Response({"object": "balance", "posted": str(balance.posted), "asked": request.data})
 
 
