@@ -1,9 +1,11 @@
 """What an API key may spend in a month, judged in the database transaction that spends.
 
 The key's row is locked after the balance, so two calls by one key wait for each other even where they spend for
-different customers. What the key's open holds set aside counts as spent.
+different customers. What the key's open holds set aside counts as spent, and so does what the keys have spent that it
+replaces by rotation, or that replace it: a limit is not begun again by rotating.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -23,7 +25,20 @@ _COUNT = """
     SELECT id, %(month)s, %(amount)s FROM accounts_apikey WHERE key_id = %(key)s
     ON CONFLICT (api_key_id) DO UPDATE SET month = EXCLUDED.month,
         spent = CASE WHEN s.month = EXCLUDED.month THEN s.spent ELSE 0 END + EXCLUDED.spent
-    RETURNING spent, (SELECT monthly_limit FROM accounts_apikey WHERE key_id = %(key)s)
+    RETURNING spent, (SELECT monthly_limit FROM accounts_apikey WHERE key_id = %(key)s), (
+        SELECT own.replaces_id IS NOT NULL OR EXISTS (SELECT FROM accounts_apikey WHERE replaces_id = own.id)
+        FROM accounts_apikey own WHERE own.key_id = %(key)s
+    )
+"""
+# Whoever judges one of these keys waits for whoever judges another of them.
+_LOCK_LINE = """
+    WITH RECURSIVE line AS (
+        SELECT id, replaces_id, key_id FROM accounts_apikey WHERE key_id = %s
+        UNION
+        SELECT other.id, other.replaces_id, other.key_id FROM accounts_apikey other
+        JOIN line ON other.id = line.replaces_id OR other.replaces_id = line.id
+    )
+    SELECT array_agg(key_id), pg_advisory_xact_lock(hashtextextended('key_line:' || min(id), 0)) FROM line
 """
 
 
@@ -46,20 +61,15 @@ def check_key_limit(*, placed_by: str, charged: Decimal, held: Decimal, now: dat
     """
     if not placed_by.startswith(_KEY_PREFIX):
         return
-    spent, limit = _count(placed_by=placed_by, amount=charged, now=now)
-    if limit is None:
-        return
-    set_aside = _set_aside(placed_by)
-    if spent + set_aside > limit:
+    room = _find_room(placed_by=placed_by, counting=charged, now=now)
+    if room is not None and room.left < 0:
         required = charged + held
-        raise KeyLimitReached(
-            limit=limit, available=max(ZERO, limit - (spent + set_aside - required)), required=required
-        )
+        raise KeyLimitReached(limit=room.limit, available=max(ZERO, room.left + required), required=required)
 
 
 @dataclass(frozen=True, slots=True)
 class KeyRoom:
-    """A key's monthly limit, and what is left of it."""
+    """A key's monthly limit, and what is left of it: below zero where more was spent."""
 
     limit: Decimal
     left: Decimal
@@ -72,10 +82,8 @@ def find_key_room(*, placed_by: str, now: datetime) -> KeyRoom | None:
     """
     if not placed_by.startswith(_KEY_PREFIX):
         return None
-    spent, limit = _count(placed_by=placed_by, amount=ZERO, now=now)
-    if limit is None:
-        return None
-    return KeyRoom(limit=limit, left=max(ZERO, limit - spent - _set_aside(placed_by)))
+    room = _find_room(placed_by=placed_by, counting=ZERO, now=now)
+    return room and KeyRoom(limit=room.limit, left=max(ZERO, room.left))
 
 
 def spent_this_month(*, key: ApiKey, now: datetime) -> Decimal:
@@ -84,21 +92,41 @@ def spent_this_month(*, key: ApiKey, now: datetime) -> Decimal:
     return row.spent if row else ZERO
 
 
-def _set_aside(placed_by: str) -> Decimal:
-    """What the key's open holds keep."""
-    open_holds = CreditHold.objects.filter(placed_by=placed_by, state=HoldState.OPEN)
+def _find_room(*, placed_by: str, counting: Decimal, now: datetime) -> KeyRoom | None:
+    spent, limit, is_rotated = _count(placed_by=placed_by, amount=counting, now=now)
+    if limit is None:
+        return None
+    owners = [placed_by]
+    if is_rotated:
+        key_ids = _lock_line(placed_by)
+        owners = [f"{_KEY_PREFIX}{key_id}" for key_id in key_ids]
+        rows = ApiKeySpending.objects.filter(api_key__key_id__in=key_ids, month=_month(now))
+        spent = rows.aggregate(total=Sum("spent"))["total"] or ZERO
+    return KeyRoom(limit=limit, left=limit - spent - _set_aside(owners))
+
+
+def _lock_line(placed_by: str) -> list[str]:
+    """The keys that are one by rotation; what they have spent is to be read afterwards."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK_LINE, [placed_by.removeprefix(_KEY_PREFIX)])
+        return list(cursor.fetchone()[0])
+
+
+def _set_aside(owners: Sequence[str]) -> Decimal:
+    """What the open holds of keys keep."""
+    open_holds = CreditHold.objects.filter(placed_by__in=owners, state=HoldState.OPEN)
     return open_holds.aggregate(total=Sum("amount"))["total"] or ZERO
 
 
-def _count(*, placed_by: str, amount: Decimal, now: datetime) -> tuple[Decimal, Decimal | None]:
+def _count(*, placed_by: str, amount: Decimal, now: datetime) -> tuple[Decimal, Decimal | None, bool]:
     with connection.cursor() as cursor:
         key_id = placed_by.removeprefix(_KEY_PREFIX)
         cursor.execute(_COUNT, {"key": key_id, "amount": amount, "month": _month(now)})
         row = cursor.fetchone()
     if row is None:
         raise RuntimeError(f"There is no API key {key_id}.")
-    spent, limit = row
-    return spent, limit
+    spent, limit, is_rotated = row
+    return spent, limit, is_rotated
 
 
 def _month(now: datetime) -> date:

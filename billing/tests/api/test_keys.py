@@ -15,7 +15,7 @@ from django.test import Client
 from django.utils import timezone
 from structlog.stdlib import ProcessorFormatter
 
-from accounts.api_keys import revoke_key
+from accounts.api_keys import revoke_key, rotate_key
 from accounts.models import ApiKey
 from billing.models import ApiKeySpending, BillingCustomer, CreditHold, LedgerEntry
 from billing.tests.api.conftest import Program, give_credits, make_program
@@ -129,6 +129,45 @@ def test_limit_holds_against_sixteen_at_once(buyer: BillingCustomer) -> None:
 
     check_five_of(answers)
     assert ApiKeySpending.objects.get().spent + 10 * CreditHold.objects.count() == 50
+
+
+@pytest.mark.django_db
+def test_limit_is_not_begun_again_by_rotating(buyer: BillingCustomer) -> None:
+    first = make_program(buyer.user, monthly_limit=25)
+    assert first.post("/debits", DEBIT).status_code == 201
+    second = rotated(first)
+    assert second.post("/holds", {"amount": 10}, key="two").status_code == 201
+    third = rotated(second)
+
+    for number, program in enumerate((first, second, third)):
+        answer = program.post("/debits", DEBIT, key=f"more-{number}")
+        refused = check_problem(answer, status=402, code="key_limit_reached")
+        assert (refused["available"], refused["required"]) == ("5.000000", "10.000000")
+    assert third.post("/debits", {**DEBIT, "amount": 5}, key="rest").status_code == 201
+
+
+@pytest.mark.django_db(transaction=True)
+def test_limit_holds_over_a_key_and_its_successor_at_once(platform: Program) -> None:
+    """They spend for two customers, so no balance makes them wait for each other."""
+    ApiKey.objects.filter(pk=platform.key.pk).update(monthly_limit=50)
+    programs = [platform, rotated(platform)]
+    customers = [make_customer() for _ in programs]
+    for customer in customers:
+        give_credits(customer, 1000)
+
+    def spend(number: int) -> Any:
+        program, customer = programs[number % 2], customers[number % 2]
+        return fresh(program).post("/debits", DEBIT, key=f"debit-{number}", Billing_Customer=customer.public_id)
+
+    check_five_of(at_once([partial(spend, number) for number in range(12)]))
+    assert LedgerEntry.objects.filter(kind="usage").count() == 5
+
+
+def rotated(program: Program) -> Program:
+    key = program.key
+    assert key.user is not None
+    new = rotate_key(key=key, now=timezone.now(), actor=key.user)
+    return Program(new.text, new.key, Client(enforce_csrf_checks=True))
 
 
 @pytest.mark.django_db(transaction=True)
