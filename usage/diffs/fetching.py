@@ -1,9 +1,9 @@
 """Two commits of a repository elsewhere, fetched over https into a folder that is gone afterwards."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 from urllib.parse import urlsplit
 
 from dulwich.client import Urllib3HttpGitClient
@@ -14,6 +14,7 @@ from urllib3.exceptions import HTTPError
 
 from usage.diffs.deadline import Deadline
 from usage.diffs.network import READ_SECONDS, make_pool
+from usage.diffs.packs import check_pack
 from usage.diffs.refusals import DiffRefused, Reason
 from usage.diffs.repositories import Repository
 
@@ -62,7 +63,7 @@ def _fetch(repo: Repo, address: str, commit: ObjectID, deadline: Deadline) -> No
         client.fetch_pack(
             parts.path.encode(), want, repo.get_graph_walker(heads=[]), take, depth=WITH_PARENTS, ref_prefix=[b"HEAD"]
         )
-        keep()
+        _keep(pack, keep, deadline)
     except (GitProtocolError, HangupException, NotGitRepository, HTTPError, NotImplementedError) as error:
         drop()
         raise _refusal(error) from None
@@ -71,6 +72,17 @@ def _fetch(repo: Repo, address: str, commit: ObjectID, deadline: Deadline) -> No
         raise
     finally:
         pool.clear()
+
+
+def _keep(pack: BinaryIO, keep: Callable[[], object], deadline: Deadline) -> None:
+    """Unpack what has come, once it is known to be of a bearable size."""
+    try:
+        check_pack(pack, deadline=deadline)
+        keep()
+    except DiffRefused:
+        raise
+    except Exception as error:  # a stranger's bytes: there is no end of ways in which they can be wrong
+        raise GitProtocolError("The pack cannot be read.") from error
 
 
 def _refusal(error: Exception) -> DiffRefused:
