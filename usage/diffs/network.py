@@ -17,7 +17,11 @@ from urllib3.util import Retry, Timeout
 
 CONNECT_SECONDS: Final = 5.0
 READ_SECONDS: Final = 10.0
-_NAT64: Final = ip_network("64:ff9b::/96")  # an IPv4 address of any kind behind a translator
+# Not for the public, though Python takes them for global: IPv4 addresses of any kind inside of IPv6 ones, sites' own
+# addresses as they were once, and the protocols' own, where a cloud keeps its metadata.
+_SPECIAL: Final = tuple(
+    map(ip_network, ("::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "fec0::/10", "192.0.0.0/24"))
+)
 AddressRule = Callable[[str], bool]
 
 
@@ -28,9 +32,7 @@ def is_public_address(address: str) -> bool:
         inner = parsed.ipv4_mapped or parsed.sixtofour or (parsed.teredo[1] if parsed.teredo else None)
         if inner is not None:
             return is_public_address(str(inner))
-        if parsed in _NAT64:
-            return False
-    return parsed.is_global and not parsed.is_multicast
+    return parsed.is_global and not parsed.is_multicast and not any(parsed in network for network in _SPECIAL)
 
 
 class RefusedAddress(LocationValueError):

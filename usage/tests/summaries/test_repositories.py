@@ -154,6 +154,11 @@ def test_entries_of_the_setting_are_judged(entry: str, is_good: bool) -> None:
         ("::ffff:127.0.0.1", False),
         ("::ffff:93.184.215.14", True),
         ("64:ff9b::7f00:1", False),
+        ("64:ff9b:1::7f00:1", False),
+        ("::127.0.0.1", False),
+        ("::ffff:0:127.0.0.1", False),
+        ("fec0::1", False),
+        ("192.0.0.192", False),
         ("2002:7f00:1::", False),
     ],
 )
