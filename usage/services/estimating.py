@@ -50,8 +50,10 @@ def estimate_call(
         raise UnknownModel(model=make_storable(model[:MAX_MODEL_LENGTH]), known=known)
     price = find_price(model=model, at=at)
     observed = expected_output_tokens(customer_id=customer_id, model=model)
-    expected = price.output_reserve_tokens * answers if observed is None else observed
-    worst = max(expected, price.output_reserve_tokens * answers) if max_tokens is None else max_tokens * answers
+    reserve = price.output_reserve_tokens * answers
+    # Experience does not say how many answers those calls were for.
+    expected = observed if observed is not None and answers == 1 else max(observed or 0, reserve)
+    worst = max(expected, reserve) if max_tokens is None else max_tokens * answers
     expected = min(expected, worst)
 
     def credits_for(output: int) -> Decimal:

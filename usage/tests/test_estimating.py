@@ -108,6 +108,13 @@ def test_several_answers_multiply_reserve_and_worst_case(user: User, price: Pric
     assert (made.expected_output_tokens, made.worst_output_tokens) == (300, 450)
 
 
+def test_experience_with_single_answers_does_not_make_holds_for_many_small(user: User, price: PricingConfig) -> None:
+    make_calls(user, [7] * 20)
+
+    assert [estimate(user, answers=answers).expected_output_tokens for answers in (1, 3)] == [7, 300]
+    assert estimate(user, answers=3, max_tokens=20).expected_output_tokens == 60
+
+
 @pytest.mark.parametrize(
     ("credits", "held"), [("809.999999", None), ("810", 810), ("810.000001", 210), ("2000", 210)], ids=str
 )
