@@ -7,7 +7,7 @@ was delivered, counted, else nothing.
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection, transaction
 
@@ -104,7 +104,7 @@ class ServedCall:
             if self.event is None:
                 quantity = min(done, self.call.quantity)
                 if quantity:
-                    self.event = finish_call(call=replace(self.call, quantity=quantity), basis=Basis.FIXED)
+                    self.event = _charge(replace(self.call, quantity=quantity), basis=Basis.FIXED)
                 else:
                     self.event = abandon_call(call=self.call, failure="nothing_came")
             return self.event
@@ -118,4 +118,15 @@ class ServedCall:
         else:
             return abandon_call(call=self.call, failure=failure or "nothing_came")
         status = UsageStatus.INTERRUPTED if failure else UsageStatus.COMPLETED
-        return finish_call(call=self.call, tokens=tokens, basis=basis, status=status, failure=failure)
+        return _charge(self.call, tokens=tokens, basis=basis, status=status, failure=failure)
+
+
+def _charge(call: OpenCall, **end: Any) -> UsageEvent:
+    """Charge what was served, also where its name was charged meanwhile.
+
+    A call that outlives its hold leaves its name to another one. Both were served, whatever they were asked.
+    """
+    event = finish_call(call=call, **end)
+    if event.hold_id == call.hold.pk:
+        return event
+    return finish_call(call=replace(call, event_id=f"again:{call.hold.public_id}"), **end)
