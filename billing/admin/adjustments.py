@@ -16,6 +16,7 @@ from django.utils.formats import date_format
 
 from accounts.models import User
 from accounts.network import client_address
+from billing.admin.base import page_address
 from billing.admin.forms import AdjustmentForm, CreditsForm, WriteOffForm
 from billing.errors import BillingError
 from billing.models import Adjustment, AdjustmentState, BillingCustomer, ReasonCode
@@ -114,6 +115,7 @@ def _page(
         "form": form,
         "preview": preview,
         "reason": ReasonCode(form.chosen_reason()).label if preview else "",
+        "back": page_address(customer),
     }
     return TemplateResponse(request, TEMPLATE, context)
 
