@@ -10,7 +10,7 @@ from decimal import Decimal
 from billing.money import ZERO
 from billing.selectors.dashboard import Period
 from billing.selectors.overview import DayMovement
-from billing.views.chart import MovementChart, draw_movements
+from billing.views.chart import DayChart, draw_movements
 
 DAYS_DRAWN_SINGLY = 92
 _STEPS = ((DAYS_DRAWN_SINGLY, 1, "Day (UTC)"), (92 * 7, 7, "Week from (UTC)"))
@@ -35,7 +35,7 @@ class Chart:
     unit: str
     up_label: str
     down_label: str
-    drawing: MovementChart | None
+    drawing: DayChart[DayMovement] | None
     rows: list[ChartRow]
 
 

@@ -1,68 +1,84 @@
-"""The thirty-day chart as numbers that a template draws: no script, no styles."""
+"""Charts of days as numbers that a template draws: no script, no styles."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Generic, TypeVar
 
 from billing.selectors.overview import DayMovement
 
 WIDTH, HEIGHT, MARGIN = 720, 180, 2
-BAR_GAP = 4
+BAR_GAP = 4.0
+Day = TypeVar("Day")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bar:
-    """One day's bars: what came in stands above the axis, what went out hangs below it."""
+class Bar(Generic[Day]):
+    """One day's bars: one stands on the axis, the other hangs below it."""
 
-    movement: DayMovement
+    day: Day
     x: float
     width: float
-    in_y: float
-    in_height: float
-    out_height: float
+    up_y: float
+    up_height: float
+    down_height: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MovementChart:
+class DayChart(Generic[Day]):
     """Bars, and where the axis lies."""
 
-    bars: list[Bar]
+    bars: list[Bar[Day]]
     axis_y: float
     width: int = WIDTH
     height: int = HEIGHT
 
     @property
-    def first(self) -> DayMovement:
-        return self.bars[0].movement
+    def first(self) -> Day:
+        return self.bars[0].day
 
     @property
-    def last(self) -> DayMovement:
-        return self.bars[-1].movement
+    def last(self) -> Day:
+        return self.bars[-1].day
 
 
-def draw_movements(movements: Sequence[DayMovement]) -> MovementChart | None:
-    """A chart of the movements on one scale, or nothing where nothing moved."""
-    most_in = max((movement.credits_in for movement in movements), default=Decimal(0))
-    most_out = max((movement.credits_out for movement in movements), default=Decimal(0))
-    if not most_in + most_out:
+def draw_movements(movements: Sequence[DayMovement]) -> DayChart[DayMovement] | None:
+    """What came in above the axis, what went out below it; nothing where nothing moved."""
+    return draw_days(movements, up=lambda day: day.credits_in, down=lambda day: day.credits_out)
+
+
+def draw_days(
+    days: Sequence[Day],
+    *,
+    up: Callable[[Day], Decimal],
+    down: Callable[[Day], Decimal],
+    height: int = HEIGHT,
+    gap: float = BAR_GAP,
+) -> DayChart[Day] | None:
+    """A chart of two amounts a day, neither below zero, on one scale; nothing where all are zero."""
+    most_up = max((up(day) for day in days), default=Decimal(0))
+    most_down = max((down(day) for day in days), default=Decimal(0))
+    if not most_up + most_down:
         return None
-    scale = (HEIGHT - 2 * MARGIN) / float(most_in + most_out)
-    axis_y = round(MARGIN + float(most_in) * scale, 1)
-    step = WIDTH / len(movements)
+    scale = (height - 2 * MARGIN) / float(most_up + most_down)
+    axis_y = round(MARGIN + float(most_up) * scale, 1)
+    step = WIDTH / len(days)
     bars = [
         Bar(
-            movement=movement,
-            x=round(index * step + BAR_GAP / 2, 1),
-            width=round(step - BAR_GAP, 1),
-            in_y=round(axis_y - _height(movement.credits_in, scale), 1),
-            in_height=_height(movement.credits_in, scale),
-            out_height=_height(movement.credits_out, scale),
+            day=day,
+            x=round(index * step + gap / 2, 1),
+            width=round(step - gap, 1),
+            up_y=round(axis_y - _length(up(day), scale), 1),
+            up_height=_length(up(day), scale),
+            down_height=_length(down(day), scale),
         )
-        for index, movement in enumerate(movements)
+        for index, day in enumerate(days)
     ]
-    return MovementChart(bars=bars, axis_y=axis_y)
+    return DayChart(bars=bars, axis_y=axis_y, height=height)
 
 
-def _height(amount: Decimal, scale: float) -> float:
-    """A bar's height; what is not nothing is seen."""
+def _length(amount: Decimal, scale: float) -> float:
+    """A bar's length; what is not nothing is seen."""
     return round(max(float(amount) * scale, 1.5), 1) if amount else 0.0

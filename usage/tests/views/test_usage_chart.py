@@ -5,8 +5,9 @@ from decimal import Decimal
 
 import pytest
 
+from billing.views.chart import MARGIN, WIDTH
 from usage.selectors.usage_sums import UsageSum
-from usage.views.usage_chart import HEIGHT, MARGIN, WIDTH, draw_usage
+from usage.views.usage_chart import HEIGHT, draw_usage
 
 
 def days(*credits: str) -> list[UsageSum]:
@@ -23,16 +24,16 @@ def test_dearest_day_is_as_high_as_the_chart_and_the_others_in_proportion() -> N
     chart = draw_usage(days("50", "100", "0", "25"))
 
     assert chart is not None
-    assert [bar.height for bar in chart.bars] == [78.0, HEIGHT - 2 * MARGIN, 0.0, 39.0]
+    assert [bar.up_height for bar in chart.bars] == [78.0, HEIGHT - 2 * MARGIN, 0.0, 39.0]
     assert chart.dearest.credits == 100
-    assert all(bar.y + bar.height == chart.axis_y for bar in chart.bars)
+    assert all(bar.up_y + bar.up_height == chart.axis_y for bar in chart.bars)
 
 
 def test_what_is_not_nothing_is_seen_and_what_came_back_is_not_drawn() -> None:
     chart = draw_usage(days("1000000", "0.000001", "-3"))
 
     assert chart is not None
-    assert [bar.height for bar in chart.bars][1:] == [1.5, 0.0]
+    assert [bar.up_height for bar in chart.bars][1:] == [1.5, 0.0]
 
 
 @pytest.mark.parametrize("count", [1, 7, 31, 90])
