@@ -30,7 +30,7 @@ def name_call(request: Request, *, key_id: str) -> str:
     Raises:
         InvalidRequest: the header cannot be used.
     """
-    if not request.headers.get(HEADER):
+    if HEADER not in request.headers:
         return f"openai:{uuid.uuid4()}"
     name = read_idempotency_key(request)
     if len(name) > MAX_KEY_LENGTH:
