@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar
 
 from django.contrib import admin, messages
-from django.contrib.admin.views.main import SEARCH_VAR
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Model, Q, QuerySet
@@ -23,8 +22,9 @@ from accounts.api_keys import NewKey, TooManyKeys, issue_key, revoke_key
 from accounts.audited import AuditedAdmin, record_act
 from accounts.form_tokens import new_form_token, take_form_token
 from accounts.key_admin_forms import KeyForm, RevokeForm
-from accounts.key_search import keys_like, without_secrets
+from accounts.key_search import keys_like
 from accounts.models import ApiKey, User
+from accounts.secretless_search import SecretlessSearch
 
 MAY_MAKE, MAY_REVOKE = "accounts.add_apikey", "accounts.change_apikey"
 _CONFIRM, _MAKE, _MADE = "admin/billing/confirm.html", "admin/accounts/make_key.html", "admin/accounts/key_made.html"
@@ -46,7 +46,7 @@ def _labelled(description: str, *, label: Mapping[str, str]) -> Callable[[F], F]
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(AuditedAdmin, ModelAdmin):  # type: ignore[misc]
+class ApiKeyAdmin(AuditedAdmin, SecretlessSearch, ModelAdmin):  # type: ignore[misc]
     """Keys, newest first. What is shown of a key is its public part; the secret is stored nowhere."""
 
     list_display = ("key_shown", "name", "user", "scopes_shown", "state_shown", "last_used_at", "created_at")
@@ -99,16 +99,6 @@ class ApiKeyAdmin(AuditedAdmin, ModelAdmin):  # type: ignore[misc]
 
     def has_make_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return bool(request.user.has_perm(MAY_MAKE))
-
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """A search for a whole key goes on with its public part, so that no address keeps the secret."""
-        term = request.GET.get(SEARCH_VAR, "")
-        if (public := without_secrets(term)) != term:
-            query = request.GET.copy()
-            query[SEARCH_VAR] = public
-            return redirect(f"{request.path}?{query.urlencode()}")
-        page: HttpResponse = super().changelist_view(request, extra_context)
-        return page
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[ApiKey], search_term: str

@@ -8,17 +8,15 @@ from decimal import Decimal
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
-from django.contrib.admin.views.main import SEARCH_VAR
 from django.db.models import Model
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action, display
 
-from accounts.key_search import without_secrets
+from accounts.secretless_search import SecretlessSearch
 from billing.money import format_credits, format_money
 
 NOTHING = "–"
@@ -37,22 +35,12 @@ def page_action(description: str, *, url_path: str, permissions: Sequence[str]) 
     return decorate
 
 
-class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
+class ReadOnlyAdmin(SecretlessSearch, ModelAdmin):  # type: ignore[misc]
     """Pages to look at: nobody adds, changes or deletes here, superusers included."""
 
     show_full_result_count = False
     list_per_page = 50
     actions: Sequence[str] | None = None
-
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """A search for a whole API key goes on with its public part, so that no address keeps the secret."""
-        term = request.GET.get(SEARCH_VAR, "")
-        if (public := without_secrets(term)) != term:
-            query = request.GET.copy()
-            query[SEARCH_VAR] = public
-            return redirect(f"{request.path}?{query.urlencode()}")
-        page: HttpResponse = super().changelist_view(request, extra_context)
-        return page
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
