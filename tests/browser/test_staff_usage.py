@@ -14,7 +14,6 @@ from django.utils import timezone
 from accounts.api_keys import find_key
 from accounts.models import ApiKey
 from billing.models import BillingCustomer, CreditBalance
-from billing.tests.ledger.steps import buy
 from billing.tests.shop import make_customer
 from sandbox.demo.accounts import STAFF
 from sandbox.demo.people import ensure_account
@@ -22,7 +21,7 @@ from tests.browser.staff_steps import act, log_in_as, open_list
 from tests.browser.steps import expect
 from tests.browser.test_staff_pages import WIDTHS, list_barriers, page_of
 from usage.models import UsageCorrection, UsageEvent
-from usage.tests.corrections import MODEL, call, make_price
+from usage.tests.corrections import MODEL, make_price, overcharge
 
 OpenPage = Callable[..., Any]
 Keep = Callable[[Any, str], None]
@@ -32,11 +31,7 @@ Keep = Callable[[Any, str], None]
 def buyer(site: str) -> BillingCustomer:
     """Somebody with 1,000 credits, of which two calls cost 35 each instead of 3.5."""
     ensure_account(STAFF)
-    make_price(input_usd="0.025")
-    customer = make_customer(email="buyer@example.com")
-    buy(customer, 1000)
-    for _ in range(2):
-        call(customer)
+    customer = overcharge(make_customer(email="buyer@example.com"))
     make_price(input_usd="0.0025")
     return customer
 

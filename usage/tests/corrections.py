@@ -5,6 +5,7 @@ from decimal import Decimal
 from itertools import count
 
 from billing.models import BillingCustomer, PricingConfig
+from billing.tests.ledger.steps import buy
 from billing.usage_cost import Tokens
 from usage.models import Basis, UsageEvent
 from usage.services.calls import finish_call, open_call
@@ -34,3 +35,12 @@ def call(customer: BillingCustomer, *, input: int = 1000, output: int = 100, mod
         customer_id=customer.pk, model=model, input_tokens=input, max_tokens=output, event_id=f"call-{next(_names)}"
     )
     return finish_call(call=opened, tokens=Tokens(input=input, output=output), basis=Basis.REPORTED)
+
+
+def overcharge(customer: BillingCustomer, *, calls: int = 2) -> BillingCustomer:
+    """The customer with 1,000 credits, of which each call took 35, though it should have cost 3.5."""
+    make_price(input_usd="0.025")
+    buy(customer, 1000)
+    for _ in range(calls):
+        call(customer)
+    return customer

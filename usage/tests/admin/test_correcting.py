@@ -13,11 +13,11 @@ from django.utils import timezone
 from accounts.models import User
 from billing.models import AuditEntry, BillingCustomer, PricingConfig
 from billing.tests.ledger.factories import make_customer
-from billing.tests.ledger.steps import balance_of, buy
+from billing.tests.ledger.steps import balance_of
 from usage.admin import correction_page
 from usage.models import UsageCorrection
 from usage.services.corrections import apply_correction, finish_correction, read_terms, reverse_correction
-from usage.tests.corrections import MODEL, call, make_price
+from usage.tests.corrections import MODEL, make_price, overcharge
 
 pytestmark = pytest.mark.django_db
 LIST, CORRECT = "/admin/usage/usagecorrection/", "/admin/usage/usagecorrection/correct/"
@@ -38,12 +38,7 @@ def admin(owner: User) -> Client:
 @pytest.fixture
 def buyer(db: None) -> BillingCustomer:
     """Two calls were charged 35 credits each."""
-    make_price(input_usd="0.025")
-    customer = make_customer()
-    buy(customer, 1000)
-    for _ in range(2):
-        call(customer)
-    return customer
+    return overcharge(make_customer())
 
 
 @pytest.fixture

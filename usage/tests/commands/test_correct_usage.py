@@ -11,9 +11,9 @@ from django.utils import timezone
 
 from billing.models import BillingCustomer, PricingConfig
 from billing.tests.ledger.factories import make_customer
-from billing.tests.ledger.steps import balance_of, buy
+from billing.tests.ledger.steps import balance_of
 from usage.models import UsageCorrection
-from usage.tests.corrections import MODEL, call, make_price
+from usage.tests.corrections import MODEL, make_price, overcharge
 
 pytestmark = pytest.mark.django_db
 
@@ -39,12 +39,7 @@ def period() -> tuple[str, ...]:
 @pytest.fixture
 def buyer(db: None) -> BillingCustomer:
     """Two calls were charged 35 credits each."""
-    make_price(input_usd="0.025")
-    customer = make_customer()
-    buy(customer, 1000)
-    for _ in range(2):
-        call(customer)
-    return customer
+    return overcharge(make_customer())
 
 
 @pytest.fixture
