@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, Final
 
+from django.db import transaction
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -106,7 +107,8 @@ class ReleaseHold(CallerView):
         customer = self.acting_for()
 
         def release() -> Answer:
-            return _answer(release_hold(hold=hold, placed_by=placed_by(request)), customer=customer)
+            with transaction.atomic():  # without a key there is none around
+                return _answer(release_hold(hold=hold, placed_by=placed_by(request)), customer=customer)
 
         return answer_once(request, scope=customer_scope(customer), act=release, is_required=False)
 

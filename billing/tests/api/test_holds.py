@@ -146,6 +146,8 @@ def test_hold_of_a_named_customer_is_ended_in_their_name(platform: Program, buye
     for path, body in endings(hold):
         check_problem(platform.post(path, body, key=path), status=404, code="hold_not_found")
     check_problem(platform.get(f"/holds/{hold}"), status=404, code="hold_not_found")
+    check_problem(platform.post(f"/holds/{hold}/release", key=None), status=404, code="hold_not_found")
+    assert CreditHold.objects.get().state == "open"
     settled = platform.post(f"/holds/{hold}/settle", {"amount": 5}, key="s", Billing_Customer=buyer.public_id)
 
     assert settled.status_code == 200, settled.content
