@@ -34,7 +34,6 @@ import functools
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from decimal import Decimal
 from types import TracebackType
 from typing import Any
 
@@ -45,10 +44,10 @@ from billing.errors import BillingError, HoldEnded
 from billing.models import BillingCustomer
 from billing.services.customers import ensure_customer
 from billing.views.refusals import answer_refusal
-from usage.models import Basis, UsageEvent
-from usage.services.call_events import find_event
-from usage.services.calls import OpenCall, abandon_call, finish_call, open_operation
-from usage.services.metered_call import AlreadyCharged, MeteredCall
+from usage.models import Basis
+from usage.services.calls import abandon_call, finish_call, open_operation
+from usage.services.metered_call import MeteredCall
+from usage.services.metered_work import AlreadyCharged, MeteredWork, refuse_what_is_done
 
 __all__ = ["AlreadyCharged", "ChargedOperation", "MeteredCall", "charge_credits", "metered"]
 
@@ -114,8 +113,8 @@ def charge_credits(
     )
 
 
-class ChargedOperation:
-    """An operation at a fixed price; `charge_credits` makes it."""
+class ChargedOperation(MeteredWork):
+    """An operation at a fixed price; `charge_credits` makes it. After `fail()` it is not charged."""
 
     def __init__(
         self,
@@ -127,28 +126,9 @@ class ChargedOperation:
         api_key: ApiKey | None,
         metadata: Mapping[str, Any] | None,
     ) -> None:
+        super().__init__()
         self._user, self._operation, self._quantity = user, operation, quantity
         self._key, self._api_key, self._metadata = idempotency_key, api_key, metadata
-        self._call: OpenCall | None = None
-        self._event: UsageEvent | None = None
-        self._failure = ""
-
-    @property
-    def event(self) -> UsageEvent:
-        """What was written down at the end."""
-        if self._event is None:
-            raise RuntimeError("The operation has not ended yet.")
-        return self._event
-
-    @property
-    def charged(self) -> Decimal:
-        """What it cost, in credits."""
-        credits: Decimal = self.event.credits
-        return credits
-
-    def fail(self, reason: str) -> None:
-        """Say that the operation did not succeed, without an exception: it is not charged."""
-        self._failure = reason or "It failed."
 
     def __enter__(self) -> ChargedOperation:
         """Hold the price.
@@ -161,7 +141,7 @@ class ChargedOperation:
             raise TypeError("A block of charge_credits needs a user and an idempotency_key that names its work.")
         customer_id = _customer_id(self._user)
         try:
-            _refuse_what_is_done(customer_id=customer_id, event_id=self._key)
+            refuse_what_is_done(customer_id=customer_id, event_id=self._key)
             self._call = open_operation(
                 customer_id=customer_id,
                 operation=self._operation,
@@ -171,7 +151,7 @@ class ChargedOperation:
                 metadata=self._metadata,
             )
         except HoldEnded:  # by another worker, a moment ago
-            _refuse_what_is_done(customer_id=customer_id, event_id=self._key)
+            refuse_what_is_done(customer_id=customer_id, event_id=self._key)
             raise
         return self
 
@@ -229,9 +209,3 @@ def _customer_id(user: User) -> int:
         return user.billing_customer.pk
     except BillingCustomer.DoesNotExist:
         return ensure_customer(user=user).pk
-
-
-def _refuse_what_is_done(*, customer_id: int, event_id: str) -> None:
-    event = find_event(customer_id=customer_id, event_id=event_id)
-    if event is not None:
-        raise AlreadyCharged(event=event)

@@ -10,37 +10,24 @@ from typing import Any, Final
 from django.utils import timezone
 
 from accounts.models import ApiKey
-from billing.errors import BillingError, HoldEnded, InvalidRequest
+from billing.errors import HoldEnded, InvalidRequest
 from billing.usage_cost import Tokens
 from usage.models import Basis, UsageEvent, UsageStatus
-from usage.services.call_events import find_event
 from usage.services.calls import OpenCall, abandon_call, finish_call, open_estimated_call
 from usage.services.estimating import Estimate, estimate_call
+from usage.services.metered_work import MeteredWork, refuse_what_is_done
 from usage.services.reported_usage import MAX_TOKENS, tokens_of_usage
 from usage.services.tokens import count_message_tokens, count_tokens
 
 _NOTHING_CAME: Final = "Nothing was reported or delivered."
 
 
-class AlreadyCharged(BillingError):
-    """The work of this name was done and charged before; `event` is what was written down then."""
-
-    code = "already_charged"
-
-    def __init__(self, *, event: UsageEvent) -> None:
-        self.usage_event, self.charged = event.public_id, event.credits
-        super().__init__(f"{event.event_id} was done before and charged {event.credits} credits.")
-
-    @property
-    def event(self) -> UsageEvent:
-        return UsageEvent.objects.get(public_id=self.usage_event)
-
-
-class MeteredCall:
+class MeteredCall(MeteredWork):
     """A call that is held for when it opens and charged when it closes; `usage.metering.metered` makes it.
 
     A context manager. For work that does not fit into one block, such as a stream that a generator hands out, `open()`
-    it, and `close()` it in the end whatever happened.
+    it, and `close()` it in the end whatever happened. After `fail()` it is interrupted: what was reported or delivered
+    is charged nevertheless.
     """
 
     def __init__(
@@ -55,6 +42,7 @@ class MeteredCall:
         api_key: ApiKey | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
+        super().__init__()
         if max_tokens is not None and not 1 <= max_tokens <= MAX_TOKENS:
             raise InvalidRequest(field="max_tokens", fault=f"it is {max_tokens}", remedy=f"Send 1 to {MAX_TOKENS}.")
         self._customer_id, self._event_id = customer_id, event_id
@@ -66,11 +54,8 @@ class MeteredCall:
             max_tokens=max_tokens,
             at=timezone.now(),
         )
-        self._call: OpenCall | None = None
-        self._event: UsageEvent | None = None
         self._reported: Tokens | None = None
         self._delivered: list[str] = []
-        self._failure = ""
 
     @property
     def estimate(self) -> Decimal:
@@ -88,19 +73,6 @@ class MeteredCall:
         amount: Decimal = self._opened().hold.amount
         return amount
 
-    @property
-    def event(self) -> UsageEvent:
-        """What was written down at the end, with estimate, held and actual credits and the basis of the charge."""
-        if self._event is None:
-            raise RuntimeError("The call has not ended yet.")
-        return self._event
-
-    @property
-    def charged(self) -> Decimal:
-        """What it cost in the end, in credits."""
-        credits: Decimal = self.event.credits
-        return credits
-
     def open(self) -> MeteredCall:
         """Set the credits aside; once, however often it is asked for.
 
@@ -109,7 +81,7 @@ class MeteredCall:
             InsufficientCredits, KeyLimitReached, CustomerFrozen, IdempotencyConflict: nothing is held; do not call.
         """
         if self._call is None:
-            self._refuse_what_is_done()
+            refuse_what_is_done(customer_id=self._customer_id, event_id=self._event_id)
             try:
                 self._call = open_estimated_call(
                     customer_id=self._customer_id,
@@ -119,7 +91,7 @@ class MeteredCall:
                     metadata=self._metadata,
                 )
             except HoldEnded:  # by another worker, a moment ago
-                self._refuse_what_is_done()
+                refuse_what_is_done(customer_id=self._customer_id, event_id=self._event_id)
                 raise
         return self
 
@@ -136,10 +108,6 @@ class MeteredCall:
         """Note a piece of the answer that went out: it is counted where the provider reports nothing."""
         if text:
             self._delivered.append(text)
-
-    def fail(self, reason: str) -> None:
-        """Say that the call did not end well, without an exception: what was delivered before is still charged."""
-        self._failure = reason or "It failed."
 
     def close(self, error: BaseException | None = None) -> UsageEvent:
         """Charge what was reported, else what was delivered, else nothing; once, however often it is asked for."""
@@ -167,11 +135,6 @@ class MeteredCall:
             return abandon_call(call=call, failure=self._failure or _NOTHING_CAME)
         status = UsageStatus.INTERRUPTED if self._failure else UsageStatus.COMPLETED
         return finish_call(call=call, tokens=tokens, basis=basis, status=status, failure=self._failure)
-
-    def _refuse_what_is_done(self) -> None:
-        event = find_event(customer_id=self._customer_id, event_id=self._event_id)
-        if event is not None:
-            raise AlreadyCharged(event=event)
 
     def _opened(self) -> OpenCall:
         if self._call is None:
