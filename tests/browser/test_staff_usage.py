@@ -19,7 +19,7 @@ from sandbox.demo.accounts import STAFF
 from sandbox.demo.people import ensure_account
 from tests.browser.staff_steps import act, log_in_as, open_list
 from tests.browser.steps import expect
-from tests.browser.test_staff_pages import WIDTHS, list_barriers, page_of
+from tests.browser.test_staff_pages import check_pages, page_of
 from usage.models import UsageCorrection, UsageEvent
 from usage.tests.corrections import MODEL, make_price, overcharge
 
@@ -129,15 +129,5 @@ def test_pages_of_usage_have_no_barriers(theme: str, open_page: OpenPage, buyer:
     }
     page = open_page(color_scheme=theme)
     log_in_as(page, STAFF)
-    faults: list[str] = []
-    for name, address in addresses.items():
-        page.goto(address)
-        faults += [f"{name}: {barrier}" for barrier in list_barriers(page)]
-        for width in WIDTHS:
-            page.set_viewport_size({"width": width, "height": 900})
-            beyond = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-            if beyond > 0:
-                faults.append(f"{name}: {beyond} px wider than a window of {width}")
-            keep(page, f"{name}-{width}")
 
-    assert not faults, "\n".join(faults)
+    check_pages(page, addresses, keep)

@@ -83,6 +83,15 @@ def let_the_lease_end(summary: CommitSummary) -> None:
     CommitSummary.objects.filter(pk=summary.pk).update(claimed_at=timezone.now() - LEASE)
 
 
+def kill_while_the_model_writes(worker: Callable[[], Any], upstream: Upstream) -> None:
+    upstream.may_answer.clear()
+    with worker() as process:
+        assert upstream.was_asked.wait(60)
+        process.kill()
+        process.wait()
+    upstream.may_answer.set()
+
+
 def check_one_charge(user: User, summary: CommitSummary) -> None:
     done = CommitSummary.objects.get(pk=summary.pk)
     assert (done.state, done.diff) == (SummaryState.DONE, "")
@@ -94,12 +103,7 @@ def check_one_charge(user: User, summary: CommitSummary) -> None:
 def test_killed_while_the_model_writes(
     rich: User, summary: CommitSummary, upstream: Upstream, worker: Callable[[], Any]
 ) -> None:
-    upstream.may_answer.clear()
-    with worker() as process:
-        assert upstream.was_asked.wait(60)
-        process.kill()
-        process.wait()
-    upstream.may_answer.set()
+    kill_while_the_model_writes(worker, upstream)
 
     killed = CommitSummary.objects.get(pk=summary.pk)
     too_early = run_summary(public_id=summary.public_id)
@@ -136,12 +140,7 @@ def test_killed_while_it_charges(
 def test_killed_and_taken_up_after_its_hold_has_expired(
     rich: User, summary: CommitSummary, upstream: Upstream, worker: Callable[[], Any]
 ) -> None:
-    upstream.may_answer.clear()
-    with worker() as process:
-        assert upstream.was_asked.wait(60)
-        process.kill()
-        process.wait()
-    upstream.may_answer.set()
+    kill_while_the_model_writes(worker, upstream)
     past = timezone.now() - timedelta(seconds=1)
     CreditHold.objects.update(placed_at=past - timedelta(minutes=15), expires_at=past)
     expire_stale_holds(now=timezone.now())
