@@ -86,12 +86,6 @@ def find_key_room(*, placed_by: str, now: datetime) -> KeyRoom | None:
     return room and KeyRoom(limit=room.limit, left=max(ZERO, room.left))
 
 
-def spent_this_month(*, key: ApiKey, now: datetime) -> Decimal:
-    """What the key was charged this month, open holds not included."""
-    row = ApiKeySpending.objects.filter(api_key=key, month=_month(now)).first()
-    return row.spent if row else ZERO
-
-
 def _find_room(*, placed_by: str, counting: Decimal, now: datetime) -> KeyRoom | None:
     spent, limit, is_rotated = _count(placed_by=placed_by, amount=counting, now=now)
     if limit is None:

@@ -10,7 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from accounts.api_keys import issue_key
+from accounts.api_keys import issue_key, rotate_key
 from accounts.models import ApiKey, User
 from billing.models import ApiKeySpending, AuditEntry, BillingCustomer
 from billing.services.debits import debit_credits
@@ -54,6 +54,18 @@ def test_month_that_is_over_does_not_count(browser: Client, user: User) -> None:
 
     assert "0 of 100" in words_of(browser)
     assert "90" not in words_of(browser)
+
+
+def test_keys_that_are_one_by_rotation_have_spent_together(
+    browser: Client, customer: BillingCustomer, user: User
+) -> None:
+    add_entry(customer, "500")
+    key = make_key(user, limit="100")
+    debit_credits(customer_id=customer.pk, amount="60", key="before", placed_by=placed_by_key(key))
+    successor = rotate_key(key=key, now=timezone.now(), actor=user).key
+    debit_credits(customer_id=customer.pk, amount="25", key="after", placed_by=placed_by_key(successor))
+
+    assert words_of(browser).count("85 of 100") == 2
 
 
 def test_number_of_queries_does_not_grow_with_the_keys(browser: Client, user: User) -> None:
