@@ -1,14 +1,11 @@
 """Corrections by several people at once, beside spending, and by a process that is killed."""
 
 import multiprocessing
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.db import connection
 from django.utils import timezone
 
 from billing.errors import CorrectionNotPossible
@@ -17,6 +14,7 @@ from billing.models import BillingCustomer, LedgerEntry, PricingConfig
 from billing.services.verification import find_ledger_faults
 from billing.tests.ledger.factories import make_customer
 from billing.tests.ledger.steps import balance_of, buy
+from billing.tests.threads import answers_at_once, at_once
 from usage.models import CorrectedUsage, UsageCorrection
 from usage.selectors import corrections as selectors
 from usage.selectors.corrections import CorrectionTerms
@@ -47,21 +45,6 @@ def terms_of(price: PricingConfig) -> CorrectionTerms:
     return CorrectionTerms(model=MODEL, since=since, until=until, price=price)
 
 
-def at_once(*acts: Callable[[], Any]) -> list[Any]:
-    """What each act gave, or the refusal that it met; all begin at the same time, each on a connection of its own."""
-
-    def run(act: Callable[[], Any]) -> Any:
-        try:
-            return act()
-        except CorrectionNotPossible as refusal:
-            return refusal
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(len(acts)) as pool:
-        return list(pool.map(run, acts))
-
-
 def test_four_people_with_the_same_correction_correct_each_call_once(buyers: list[BillingCustomer]) -> None:
     terms = terms_of(make_price(input_usd="0.0025"))
 
@@ -77,7 +60,7 @@ def test_four_people_with_the_same_correction_correct_each_call_once(buyers: lis
 def test_of_two_different_corrections_at_once_no_call_is_left_between(buyers: list[BillingCustomer]) -> None:
     cheap, dear = terms_of(make_price(input_usd="0.0025")), terms_of(make_price(input_usd="0.05"))
 
-    done = at_once(
+    done = answers_at_once(
         *[lambda terms=terms: apply_correction(terms=terms, reason="Wrong", actor=None) for terms in (cheap, dear)]
     )
 
@@ -104,7 +87,7 @@ def test_two_reversals_at_once_take_back_once(buyers: list[BillingCustomer]) -> 
 def test_customers_spend_on_while_they_are_corrected(buyers: list[BillingCustomer]) -> None:
     dear = terms_of(make_price(model="dear", input_usd="0.05"))
 
-    at_once(
+    answers_at_once(
         lambda: apply_correction(terms=dear, reason="Wrong", actor=None),
         *[lambda buyer=buyer: [call(buyer, output=0) for _ in range(5)] for buyer in buyers],
     )

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import signal
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
-from django.db import connection
 from django.test import Client
 
 from billing.models import (
@@ -28,6 +25,7 @@ from billing.models import (
 from billing.tests.api.conftest import Program, give_credits, make_program
 from billing.tests.api.test_ground import check_problem
 from billing.tests.processes import running_command
+from billing.tests.threads import at_once
 
 DEBIT = {"amount": "12.5", "description": "Work"}
 
@@ -138,7 +136,7 @@ def test_key_of_another_request_is_refused(asking: Asking) -> None:
 @pytest.mark.django_db(transaction=True)
 @each_post(ALL)
 def test_asking_at_the_same_time_acts_once(asking: Asking) -> None:
-    answers = at_once([asking.ask] * 8)
+    answers = at_once(*[asking.ask] * 8)
 
     statuses = [answer.status_code for answer in answers]
     assert set(statuses) <= {200, 201, 409}, [answer.content for answer in answers]
@@ -256,21 +254,6 @@ def test_keys_of_others_are_other_keys(program: Program, buyer: BillingCustomer)
     of_the_same_customer = make_program(buyer.user).post("/debits", DEBIT)
 
     check_problem(of_the_same_customer, status=422, code="idempotency_conflict")
-
-
-def at_once(acts: list[Callable[[], Any]]) -> list[Any]:
-    """Each act on a thread and a connection of its own, started together."""
-    start = threading.Barrier(len(acts))
-
-    def run(act: Callable[[], Any]) -> Any:
-        start.wait()
-        try:
-            return act()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(acts)) as pool:
-        return list(pool.map(run, acts))
 
 
 def fresh(program: Program) -> Program:

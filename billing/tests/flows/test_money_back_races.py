@@ -2,11 +2,10 @@
 
 import random
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
-from django.db import connections, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
@@ -19,25 +18,13 @@ from billing.services.payments import accept_mismatch
 from billing.tests.flows.told_facts import collected, converge, refunded
 from billing.tests.ledger.steps import assert_books_are_right, give, use
 from billing.tests.shop import WEBHOOK_SECRET, deliver, make_customer, make_pack, open_checkout
+from billing.tests.threads import at_once
 from billing.webhooks.inbox import work_off_due_events
 from sandbox.stripe.server import SandboxServer
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("quiet_broker")]
 
 WORKERS, DEBITS = 4, 15
-
-
-def at_once(*acts: Callable[[], object]) -> list[object]:
-    """The results of acts that run at the same time; what one of them raises is raised here."""
-
-    def run(act: Callable[[], object]) -> object:
-        try:
-            return act()
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(len(acts)) as pool:
-        return list(pool.map(run, acts))
 
 
 def test_workers_spenders_and_staff_at_one_payment(stripe_sandbox: SandboxServer, gateway: StripeGateway) -> None:

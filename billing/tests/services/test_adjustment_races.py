@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
-import threading
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -27,10 +25,10 @@ from billing.services.adjustments import (
 from billing.tests.ledger import race_workers
 from billing.tests.services import adjustment_workers
 from billing.tests.shop import make_customer
+from billing.tests.threads import answers_at_once
 
 PARALLEL = 50
 PROCESSES = 5
-Answer = TypeVar("Answer")
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -39,23 +37,6 @@ def make_staff(number: int) -> User:
     user = User.objects.create_user(f"staff-{number}@example.com", is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename__in=["adjust_credits", "approve_credits"]))
     return user
-
-
-def all_at_once(acts: list[Callable[[], Answer]]) -> list[Answer | BillingError]:
-    """Each act on a thread and a connection of its own, started together; refusals are given as they are."""
-    start = threading.Barrier(len(acts))
-
-    def run(act: Callable[[], Answer]) -> Answer | BillingError:
-        start.wait()
-        try:
-            return act()
-        except BillingError as refusal:
-            return refusal
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(acts)) as pool:
-        return list(pool.map(run, acts))
 
 
 def ask(customer: BillingCustomer, actor: User, amount: int, form_key: str, **changes: Any) -> Adjustment:
@@ -103,11 +84,8 @@ def test_day_of_all_staff_holds_under_fifty_connections(settings: Any) -> None:
     settings.STAFF_CREDIT_DAILY_TOTAL = 4000
     customer, staff = make_customer(), [make_staff(number) for number in range(10)]
 
-    answers = all_at_once(
-        [
-            lambda number=number: ask(customer, staff[number % 10], 700, f"form-{number}")  # type: ignore[misc]
-            for number in range(PARALLEL)
-        ]
+    answers = answers_at_once(
+        *[lambda number=number: ask(customer, staff[number % 10], 700, f"form-{number}") for number in range(PARALLEL)]
     )
 
     states = [answer.state for answer in answers if isinstance(answer, Adjustment)]
@@ -119,7 +97,7 @@ def test_day_of_all_staff_holds_under_fifty_connections(settings: Any) -> None:
 def test_one_form_from_fifty_connections_acts_once() -> None:
     customer, agent = make_customer(), make_staff(1)
 
-    answers = all_at_once([lambda: ask(customer, agent, 10, "one")] * PARALLEL)
+    answers = answers_at_once(*[lambda: ask(customer, agent, 10, "one")] * PARALLEL)
 
     assert {answer.pk for answer in answers if isinstance(answer, Adjustment)} == {Adjustment.objects.get().pk}
     assert CreditBalance.objects.get(pk=customer.pk).posted == 10
@@ -131,9 +109,9 @@ def test_of_two_approvers_at_once_one_wins(turn: int) -> None:
     waiting = ask(customer, agent, 5000, "large").public_id
     approvers = [make_staff(2), make_staff(3)]
 
-    answers = all_at_once(
-        [
-            lambda actor=actor: approve_adjustment(adjustment_id=waiting, actor=actor, address="203.0.113.7")  # type: ignore[misc]
+    answers = answers_at_once(
+        *[
+            lambda actor=actor: approve_adjustment(adjustment_id=waiting, actor=actor, address="203.0.113.7")
             for actor in approvers
         ]
     )
@@ -156,8 +134,8 @@ def test_approving_against_declining_and_expiring_ends_it_once(turn: int) -> Non
     assert waiting.decide_until is not None
     late = waiting.decide_until
 
-    answers = all_at_once(
-        [
+    answers = answers_at_once(
+        *[
             lambda: approve_adjustment(adjustment_id=waiting.public_id, actor=boss, address="") and 1,
             lambda: decline_adjustment(adjustment_id=waiting.public_id, actor=other, address="", note="No") and 1,
             lambda: expire_adjustments(now=late),

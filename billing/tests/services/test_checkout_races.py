@@ -2,36 +2,17 @@
 
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
-from typing import TypeVar
 
 import pytest
-from django.db import connections
 
 from billing.errors import CheckoutRateLimited
 from billing.gateway.client import StripeGateway
 from billing.models import Payment
 from billing.tests.shop import make_customer, make_pack, open_checkout
+from billing.tests.threads import at_once
 from sandbox.stripe.server import SandboxServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
-Result = TypeVar("Result")
-
-
-def at_once(calls: list[Callable[[], Result]]) -> list[Result]:
-    """What the calls give when they start together, each on a connection of its own."""
-    barrier = Barrier(len(calls))
-
-    def run(call: Callable[[], Result]) -> Result:
-        try:
-            barrier.wait()
-            return call()
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return list(pool.map(run, calls))
 
 
 def test_double_click_gives_one_payment_and_one_session(stripe_sandbox: SandboxServer, gateway: StripeGateway) -> None:
@@ -40,7 +21,7 @@ def test_double_click_gives_one_payment_and_one_session(stripe_sandbox: SandboxS
     def click() -> str:
         return open_checkout(customer=customer, pack=pack, gateway=gateway, form_key="form").session_id
 
-    session_ids = at_once([click] * 6)
+    session_ids = at_once(*[click] * 6)
 
     assert len(set(session_ids)) == 1
     assert Payment.objects.count() == 1
@@ -58,7 +39,7 @@ def test_five_a_minute_hold_for_a_user_under_parallel_requests(gateway: StripeGa
             return "limited"
         return "opened"
 
-    assert Counter(at_once([click] * 12)) == {"opened": 5, "limited": 7}
+    assert Counter(at_once(*[click] * 12)) == {"opened": 5, "limited": 7}
 
 
 def test_five_a_minute_hold_for_an_address_under_parallel_requests(gateway: StripeGateway) -> None:
@@ -74,4 +55,4 @@ def test_five_a_minute_hold_for_an_address_under_parallel_requests(gateway: Stri
 
         return click
 
-    assert Counter(at_once([click_of(number) for number in range(12)])) == {"opened": 5, "limited": 7}
+    assert Counter(at_once(*[click_of(number) for number in range(12)])) == {"opened": 5, "limited": 7}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -32,6 +31,7 @@ from billing.services.prices import (
     withdraw_price,
 )
 from billing.tests.prices import LONG_AGO, make_operation_price, make_price
+from billing.tests.threads import at_once
 
 pytestmark = pytest.mark.django_db
 TICK = timedelta(microseconds=1)
@@ -284,7 +284,7 @@ def test_somebody_elses_version_meanwhile_is_told() -> None:
 @pytest.mark.parametrize("make", [make_price, make_operation_price])
 def test_of_two_people_at_once_the_second_is_told(make: Callable[..., PricingConfig | OperationPrice]) -> None:
     seen = make().pk
-    outcomes = at_once(lambda: make(follows=seen), times=4)
+    outcomes = outcomes_of(lambda: make(follows=seen), times=4)
 
     assert sorted(outcomes) == ["effective_from"] * 3 + ["set"]
 
@@ -294,28 +294,19 @@ def test_of_two_versions_for_one_moment_one_is_set() -> None:
     make_price()
     start = timezone.now() + timedelta(hours=1)
 
-    outcomes = at_once(lambda: make_price(effective_from=start), times=4)
+    outcomes = outcomes_of(lambda: make_price(effective_from=start), times=4)
 
     assert sorted(outcomes) == ["effective_from"] * 3 + ["set"]
 
 
-def at_once(act: Callable[[], object], *, times: int) -> list[str]:
+def outcomes_of(act: Callable[[], object], *, times: int) -> list[str]:
     """What becomes of the same act on so many connections at once: `set`, or the field that was refused."""
-    barrier, outcomes = threading.Barrier(times), []
 
-    def run() -> None:
-        barrier.wait()
+    def outcome() -> str:
         try:
             act()
-            outcomes.append("set")
         except InvalidRequest as refusal:
-            outcomes.append(refusal.field)
-        finally:
-            connection.close()
+            return refusal.field
+        return "set"
 
-    threads = [threading.Thread(target=run) for _ in range(times)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return outcomes
+    return at_once(*[outcome] * times)

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import re
-import threading
-from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -19,7 +17,6 @@ from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.core import mail
 from django.core.cache import cache
-from django.db import connection
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
 from django.utils import timezone
@@ -27,6 +24,7 @@ from django.utils import timezone
 from accounts.models import User
 from billing.models import BillingCustomer, CreditBalance, LedgerEntry, SignupBonus
 from billing.services.signup_bonus import grant_signup_bonus
+from billing.tests.threads import at_once
 
 HOME = "203.0.113.7"
 
@@ -42,28 +40,6 @@ def make_user(email: str) -> User:
 
 def grant(user: User, *, email: str = "", address: str = HOME) -> LedgerEntry | None:
     return grant_signup_bonus(user=user, verified_email=email or user.email, client_address=address)
-
-
-def at_once(*calls: Callable[[], Any]) -> list[Any]:
-    """Run the calls on connections of their own, started together; gives their results."""
-    start, results, failures = threading.Barrier(len(calls)), [], []
-
-    def run(call: Callable[[], Any]) -> None:
-        try:
-            start.wait()
-            results.append(call())
-        except Exception as failure:
-            failures.append(failure)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=[call]) for call in calls]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not failures
-    return results
 
 
 def posted(user: User) -> Decimal:
