@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet_broker")]
 
 def test_beat_names_tasks_that_exist() -> None:
     named = {str(line["task"]) for line in settings.CELERY_BEAT_SCHEDULE.values()}
+    current_app.loader.import_default_modules()  # of all apps, as a worker does
 
     assert {"billing.reconcile_recent", "billing.reconcile_in_full", "billing.verify_recent"} <= named
     assert {*named, wake.RECONCILE_WINDOW} <= set(current_app.tasks)
