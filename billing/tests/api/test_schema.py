@@ -20,31 +20,9 @@ from billing.api.base import ApiView, NoSuchAddress
 from billing.api.schema.generation import PREFIX
 from billing.api.schema.operations import OPERATIONS
 from billing.api.schema.problems import FRAMEWORK_CODES, NOT_OF_THE_API, codes_of
+from billing.tests.api.operation_ids import OPERATION_IDS
 from billing.views.refusals import STATUSES
 
-OPERATION_IDS = {
-    "create_adjustment",
-    "create_checkout_session",
-    "create_customer",
-    "create_debit",
-    "create_hold",
-    "create_quote",
-    "create_summary",
-    "create_usage_events",
-    "list_all_ledger_entries",
-    "list_credit_packs",
-    "list_ledger_entries",
-    "list_summaries",
-    "list_usage_events",
-    "read_balance",
-    "read_customer",
-    "read_hold",
-    "read_ledger_entry",
-    "read_summary",
-    "read_usage_event",
-    "release_hold",
-    "settle_hold",
-}
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -112,7 +90,7 @@ def test_schema_has_every_address_of_the_api_with_its_methods(schema: dict[str, 
 
 
 def test_names_of_operations_stay_because_clients_are_generated_from_them(schema: dict[str, Any]) -> None:
-    assert {operation["operationId"] for *_, operation in operations(schema)} == OPERATION_IDS
+    assert {operation["operationId"] for *_, operation in operations(schema)} == set(OPERATION_IDS)
 
 
 def test_every_operation_has_a_text_a_known_tag_and_a_way_in(schema: dict[str, Any]) -> None:

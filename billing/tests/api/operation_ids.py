@@ -1,0 +1,25 @@
+"""What the schema calls the operations of the API: clients are generated with these names, so they stay."""
+
+OPERATION_IDS = (
+    "create_adjustment",
+    "create_checkout_session",
+    "create_customer",
+    "create_debit",
+    "create_hold",
+    "create_quote",
+    "create_summary",
+    "create_usage_events",
+    "list_all_ledger_entries",
+    "list_credit_packs",
+    "list_ledger_entries",
+    "list_summaries",
+    "list_usage_events",
+    "read_balance",
+    "read_customer",
+    "read_hold",
+    "read_ledger_entry",
+    "read_summary",
+    "read_usage_event",
+    "release_hold",
+    "settle_hold",
+)
