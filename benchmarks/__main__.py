@@ -150,7 +150,7 @@ def measure_endpoint() -> list[Row]:
     speed = endpoint.measure()
     return [
         (
-            f"`/v1/chat/completions`, {endpoint.CLIENTS} clients",
+            f"`/v1/chat/completions`, {endpoint.CLIENTS} clients, without the provider's time",
             f"{speed.through_us}",
             f"upstream directly: {speed.direct}",
             f"+{speed.p50_overhead_milliseconds:.0f} ms at p50, +{speed.p99_overhead_milliseconds:.0f} ms at p99 "

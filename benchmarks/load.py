@@ -52,9 +52,12 @@ class Client:
 
 
 def run_clients(
-    *, port: int, keys: Sequence[str], seconds: float, operation: Callable[[Client, int, int], None]
+    *, port: int, keys: Sequence[str], seconds: float, operation: Callable[[Client, int, int], float | None]
 ) -> Load:
-    """Let one client for each key repeat `operation(client, client's number, round)` for some seconds."""
+    """Let one client for each key repeat `operation(client, client's number, round)` for some seconds.
+
+    An operation may give the seconds of it that are not to be counted.
+    """
     times: list[list[float]] = [[] for _ in keys]
     failures: list[Exception] = []
     start = time.perf_counter()
@@ -63,8 +66,8 @@ def run_clients(
         client = Client(port=port, key=keys[number])
         try:
             while (before := time.perf_counter()) - start < seconds:
-                operation(client, number, len(times[number]))
-                times[number].append(time.perf_counter() - before)
+                uncounted = operation(client, number, len(times[number])) or 0.0
+                times[number].append(time.perf_counter() - before - uncounted)
         except Exception as error:
             failures.append(error)
         finally:

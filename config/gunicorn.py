@@ -1,6 +1,8 @@
 """How gunicorn serves us, here and in production: threads that keep their database connection, and our log."""
 
+import gc
 import os
+from typing import Any
 
 from config.logs import configure_structlog, logging_config
 
@@ -18,3 +20,9 @@ control_socket_disable = True
 accesslog = None  # django_structlog logs each request, with its id and without secrets
 configure_structlog()
 logconfig_dict = logging_config(os.environ.get("LOG_FORMAT", "json"))
+
+
+def post_worker_init(worker: Any) -> None:
+    """Take what was loaded at the start out of the garbage collector's rounds: each would stop all threads for long."""
+    gc.collect()
+    gc.freeze()

@@ -163,23 +163,21 @@ def finish_call(
         HoldEnded: the hold expired longer ago than a late settlement may come.
     """
     charge = _charge(call=call, tokens=tokens)
-    known = find_event(customer_id=call.customer_id, event_id=call.event_id)
-    if known is None:
-        try:
-            with transaction.atomic():
-                return write_call_event(
-                    call=call,
-                    tokens=tokens,
-                    charge=charge,
-                    entry_id=_settle(call=call, charge=charge),
-                    basis=basis,
-                    status=status,
-                    failure=failure,
-                )
-        except (HoldEnded, IntegrityError):  # somebody else finished it while we waited for the lock
-            known = find_event(customer_id=call.customer_id, event_id=call.event_id)
-            if known is None:
-                raise
+    try:
+        with transaction.atomic():
+            return write_call_event(
+                call=call,
+                tokens=tokens,
+                charge=charge,
+                entry_id=_settle(call=call, charge=charge),
+                basis=basis,
+                status=status,
+                failure=failure,
+            )
+    except (HoldEnded, IntegrityError):  # it was finished before, perhaps while we waited for the lock
+        known = find_event(customer_id=call.customer_id, event_id=call.event_id)
+        if known is None:
+            raise
     if known.hold_id != call.hold.pk:  # another attempt was charged; this one's hold keeps nothing any more
         release_hold(hold=call.hold.public_id)
     return known

@@ -19,7 +19,7 @@ from billing.errors import (
 from billing.models import CreditHold, LedgerEntry, PricingConfig
 from billing.services.customers import freeze_customer
 from billing.services.holds import expire_stale_holds, release_hold
-from billing.services.key_limits import placed_by_key, spent_this_month
+from billing.services.key_limits import placed_by_key
 from billing.services.verification import find_ledger_faults
 from billing.usage_cost import Tokens
 from usage.metering import AlreadyCharged, MeteredCall, metered
@@ -186,7 +186,7 @@ def test_worker_that_fails_does_not_make_the_other_one_s_work_free(user: User, p
     working.report(Tokens(input=300))
 
     assert (working.close().credits, balance_of(user).posted, balance_of(user).held) == (300, 700, 0)
-    assert spent_this_month(key=key, now=timezone.now()) == 300
+    assert key.spending.spent == 300
     assert working.event.entry == LedgerEntry.objects.get(kind="usage")
     assert (failing.event.status, working.event.status) == (UsageStatus.FAILED, UsageStatus.COMPLETED)
     assert_books_are_right(user)

@@ -4,12 +4,10 @@ from decimal import Decimal
 
 import pytest
 from django.test import Client
-from django.utils import timezone
 
 from accounts.models import ApiKey, User
 from billing.models import ApiKeySpending, PricingConfig
 from billing.services.customers import freeze_customer
-from billing.services.key_limits import spent_this_month
 from usage.metering import metered
 from usage.models import UsageEvent
 from usage.tests.factories import (
@@ -85,7 +83,7 @@ def test_key_s_limit_refuses_what_is_beyond_it_one_by_one(
         ("posted",),
     ]
     assert answer.json()["events"][1]["available"] == "15.000000"
-    assert spent_this_month(key=ApiKey.objects.get(), now=timezone.now()) == 25
+    assert ApiKey.objects.get().spending.spent == 25
     assert balance_of(user).posted == 975
     assert told(send(api, event_of("d", input_tokens=1))) == [beyond]
     assert_books_are_right(user)

@@ -11,7 +11,7 @@ from billing.kinds import EntryKind
 from billing.ledger.shapes import Posting
 from billing.models import BillingCustomer, LedgerEntry
 from billing.services.batches import spend_in_batch
-from billing.services.key_limits import find_key_room, placed_by_key, spent_this_month
+from billing.services.key_limits import find_key_room, placed_by_key
 from billing.tests.ledger.steps import assert_books_are_right, balance_of, give
 
 pytestmark = pytest.mark.django_db
@@ -55,7 +55,7 @@ def test_each_posting_is_judged_by_credits_and_limit(
 
     posted = sum(cost for cost, outcome in zip(costs, outcomes, strict=True) if outcome == "posted")
     assert balance_of(customer).posted == 11 - posted
-    assert spent_this_month(key=key, now=timezone.now()) == posted
+    assert key.spending.spent == posted
     assert LedgerEntry.objects.filter(kind="usage").count() == outcomes.count("posted")
     assert_books_are_right(customer)
 
@@ -64,13 +64,13 @@ def test_batch_again_is_a_replay_and_counts_nothing(customer: BillingCustomer, k
     outcomes_of(customer, placed_by_key(key), 4, 6)
 
     assert outcomes_of(customer, placed_by_key(key), 4, 6, 1) == ["replay", "replay", "key_limit_reached"]
-    assert spent_this_month(key=key, now=timezone.now()) == 10
+    assert key.spending.spent == 10
 
 
 def test_what_the_limit_does_not_stop_is_counted(customer: BillingCustomer, key: ApiKey) -> None:
     assert outcomes_of(customer, placed_by_key(key), 6, 5, is_limited=False) == ["posted", "posted"]
 
-    assert spent_this_month(key=key, now=timezone.now()) == 11
+    assert key.spending.spent == 11
     room = find_key_room(placed_by=placed_by_key(key), now=timezone.now())
     assert room is not None
     assert (room.limit, room.left) == (10, 0)
