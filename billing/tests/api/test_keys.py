@@ -20,8 +20,9 @@ from accounts.models import ApiKey
 from billing.models import ApiKeySpending, BillingCustomer, CreditHold, LedgerEntry
 from billing.tests.api.conftest import Program, give_credits, make_program
 from billing.tests.api.test_ground import check_problem
-from billing.tests.api.test_idempotency import at_once, fresh
+from billing.tests.api.test_idempotency import fresh
 from billing.tests.shop import make_customer
+from billing.tests.threads import at_once
 
 DEBIT: dict[str, Any] = {"amount": "10", "description": "Work"}
 
@@ -125,7 +126,7 @@ def test_limit_holds_against_sixteen_at_once(buyer: BillingCustomer) -> None:
         path, body = [("/debits", DEBIT), ("/holds", {"amount": 10})][number % 2]
         return fresh(program).post(path, body, key=str(number))
 
-    answers = at_once([partial(spend, number) for number in range(16)])
+    answers = at_once(*[partial(spend, number) for number in range(16)])
 
     check_five_of(answers)
     assert ApiKeySpending.objects.get().spent + 10 * CreditHold.objects.count() == 50
@@ -159,7 +160,7 @@ def test_limit_holds_over_a_key_and_its_successor_at_once(platform: Program) -> 
         program, customer = programs[number % 2], customers[number % 2]
         return fresh(program).post("/debits", DEBIT, key=f"debit-{number}", Billing_Customer=customer.public_id)
 
-    check_five_of(at_once([partial(spend, number) for number in range(12)]))
+    check_five_of(at_once(*[partial(spend, number) for number in range(12)]))
     assert LedgerEntry.objects.filter(kind="usage").count() == 5
 
 
@@ -181,7 +182,7 @@ def test_limit_holds_over_two_customers_at_once(platform: Program) -> None:
         name = customers[number % 2]
         return fresh(platform).post("/debits", DEBIT, key=f"debit-{number}", Billing_Customer=name)
 
-    answers = at_once([partial(spend, number) for number in range(12)])
+    answers = at_once(*[partial(spend, number) for number in range(12)])
 
     check_five_of(answers)
     assert LedgerEntry.objects.filter(kind="usage").count() == 5

@@ -13,8 +13,8 @@ from billing.models import AuditEntry, Payment, RefundRequest
 from billing.services.refund_sending import send_refund
 from billing.services.refunds import approve_refund
 from billing.tests.services.money_back import ask_refund, buy_thousand, deliver_all, make_staff, posted
-from billing.tests.services.test_checkout_races import at_once
 from billing.tests.shop import make_customer
+from billing.tests.threads import at_once
 from sandbox.stripe.server import SandboxServer
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("quiet_broker")]
@@ -36,14 +36,14 @@ def test_requests_at_once_never_ask_for_more_than_was_collected(payment: Payment
             return "refused"
         return "asked"
 
-    assert Counter(at_once([ask] * 10)) == {"asked": 3, "refused": 7}
+    assert Counter(at_once(*[ask] * 10)) == {"asked": 3, "refused": 7}
 
 
 def test_limit_without_a_second_person_holds_under_parallel_requests(settings: Settings, payment: Payment) -> None:
     settings.STAFF_REFUND_LIMIT = 200
     clerk = make_staff("request_refunds")
 
-    states = at_once([lambda: str(ask_refund(payment=payment, amount_minor=100, actor=clerk).state)] * 8)
+    states = at_once(*[lambda: str(ask_refund(payment=payment, amount_minor=100, actor=clerk).state)] * 8)
 
     assert Counter(states) == {"ready": 2, "waiting": 6}
 
@@ -51,7 +51,7 @@ def test_limit_without_a_second_person_holds_under_parallel_requests(settings: S
 def test_two_clicks_at_once_are_one_request(payment: Payment) -> None:
     clerk = make_staff("request_refunds")
 
-    asked = at_once([lambda: ask_refund(payment=payment, amount_minor=100, actor=clerk, form_key="one").pk] * 6)
+    asked = at_once(*[lambda: ask_refund(payment=payment, amount_minor=100, actor=clerk, form_key="one").pk] * 6)
 
     assert len(set(asked)) == 1
 
@@ -70,7 +70,7 @@ def test_of_two_approvers_one_wins(settings: Settings, payment: Payment) -> None
 
         return approve
 
-    outcomes = at_once([approver_of(make_staff("approve_refunds")) for _ in range(4)])
+    outcomes = at_once(*[approver_of(make_staff("approve_refunds")) for _ in range(4)])
 
     assert Counter(outcomes) == {"approved": 1, "late": 3}
     assert AuditEntry.objects.filter(action="refund_request.approve").count() == 1
@@ -81,7 +81,7 @@ def test_sent_by_several_at_once_is_one_refund(
 ) -> None:
     request = ask_refund(payment=payment, amount_minor=100, actor=make_staff("request_refunds"))
 
-    at_once([lambda: send_refund(request_id=request.public_id, gateway=gateway)] * 4)
+    at_once(*[lambda: send_refund(request_id=request.public_id, gateway=gateway)] * 4)
     deliver_all(stripe_sandbox, gateway)
 
     assert RefundRequest.objects.get().state == "accepted"
