@@ -14,6 +14,7 @@ from billing.services.books_report import add_up_books
 from billing.services.catalog import sync_catalog
 from billing.services.gateway import configured_gateway
 from billing.services.idempotent_answers import purge_old_answers
+from billing.services.notice_expansion import expand_due_notices
 from billing.services.receipts import fetch_missing_receipts, fetch_receipt
 from billing.services.reconciliation.schedule import (
     FULL,
@@ -55,6 +56,12 @@ def fetch_receipts() -> int:
 def send_refunds() -> int:
     """Send refunds of staff that were left unsent or unanswered; gives how many have an answer now."""
     return send_due_refunds(gateway=configured_gateway(), now=timezone.now())
+
+
+@shared_task(name=wake.EXPAND_NOTICES)
+def expand_notices() -> int:
+    """Write what is to be sent for new notices; gives how many notices those were."""
+    return expand_due_notices()
 
 
 @shared_task(name="billing.redact_events", soft_time_limit=3600, time_limit=3660)

@@ -14,6 +14,7 @@ from billing.models.idempotent_answer import IdempotentAnswer
 from billing.models.ledger_entry import LedgerEntry
 from billing.models.money_movement import MoneyMovement
 from billing.models.note import CustomerNote
+from billing.models.notice import Notice
 from billing.models.pack import CreditPack
 from billing.models.payment import Payment, PaymentKind, PaymentState
 from billing.models.pricing_config import OperationPrice, PricingConfig
@@ -54,6 +55,7 @@ __all__ = [
     "IdempotentAnswer",
     "LedgerEntry",
     "MoneyMovement",
+    "Notice",
     "OperationPrice",
     "Payment",
     "PaymentDispute",

@@ -208,6 +208,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "work-off-inbox": {"task": "billing.work_off_inbox", "schedule": 30.0, "options": {"expires": 30}},
     "fetch-receipts": {"task": "billing.fetch_receipts", "schedule": 60.0, "options": {"expires": 60}},
     "send-refunds": {"task": "billing.send_refunds", "schedule": 60.0, "options": {"expires": 60}},
+    "expand-notices": {"task": "billing.expand_notices", "schedule": 30.0, "options": {"expires": 30}},
     "redact-events": {
         "task": "billing.redact_events",
         "schedule": crontab(hour=2, minute=30),

@@ -18,6 +18,7 @@ from billing.services.adjustments import expire_adjustments
 from billing.services.expiry import expire_lapsed_credits
 from billing.services.gateway import configured_gateway
 from billing.services.holds import expire_stale_holds
+from billing.services.notice_expansion import expand_due_notices
 from billing.services.parked_events import wake_events_known_by_now
 from billing.services.refund_sending import send_due_refunds
 from billing.services.refunds import expire_refund_requests
@@ -92,5 +93,6 @@ class Command(BillingCommand):
             "events_forgotten": lambda: find_forgotten_events(now=timezone.now()),
             "refund_requests_expired": lambda: expire_refund_requests(now=timezone.now()),
             "refunds_sent": lambda: send_due_refunds(gateway=configured_gateway(), now=timezone.now()),
+            "notices_expanded": lambda: expand_due_notices(should_stop=self.stopping.is_set),
             **conf.further_chores(),
         }

@@ -1,0 +1,60 @@
+"""Makes of each notice what is to be sent for it: rows of the outboxes, written with the mark that they are there."""
+
+from collections.abc import Callable
+
+import structlog
+from django.db import transaction
+from django.utils import timezone
+
+from billing.models import Notice
+
+Expander = Callable[[Notice], None]
+
+# Each writes rows of its own outbox for a notice, inside the database transaction that marks the notice expanded.
+EXPANDERS: tuple[Expander, ...] = ()
+log = structlog.get_logger(__name__)
+
+
+def expand_due_notices(*, limit: int = 1000, should_stop: Callable[[], bool] = lambda: False) -> int:
+    """Expand notices, oldest first, each in a database transaction of its own; gives how many.
+
+    Several at once share the work. One that cannot be expanded keeps no other waiting; the next round tries it again.
+
+    Raises:
+        RuntimeError: some could not be expanded; all others were.
+    """
+    count, last_id = 0, 0
+    broken: list[str] = []
+    while count + len(broken) < limit and not should_stop():
+        with transaction.atomic(durable=True):
+            notice = _lock_next(after_id=last_id)
+            if notice is None:
+                break
+            last_id = notice.pk
+            if _expand(notice):
+                count += 1
+            else:
+                broken.append(notice.public_id)
+    if count:
+        log.info("notices_expanded", count=count)
+    if broken:
+        raise RuntimeError(f"{len(broken)} notices could not be expanded: {', '.join(broken[:10])}.")
+    return count
+
+
+def _lock_next(*, after_id: int) -> Notice | None:
+    due = Notice.objects.filter(expanded_at__isnull=True, pk__gt=after_id).order_by("pk")
+    return due.select_for_update(skip_locked=True).first()
+
+
+def _expand(notice: Notice) -> bool:
+    """Write all of what comes of a notice, and the mark, or nothing of it."""
+    try:
+        with transaction.atomic():
+            for expander in EXPANDERS:
+                expander(notice)
+            Notice.objects.filter(pk=notice.pk).update(expanded_at=timezone.now())
+    except Exception as error:  # a fault of ours with this one notice: all others still go out
+        log.exception("notice_not_expanded", alarm=True, notice=notice.public_id, error=type(error).__name__)
+        return False
+    return True
