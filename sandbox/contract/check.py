@@ -17,7 +17,14 @@ _JSON_TYPES: dict[str, type | tuple[type, ...]] = {
     "integer": int,
     "number": (int, float),
 }
-_ALSO_TELL_PREVIOUS = frozenset({"charge.refunded", "charge.dispute.closed"})  # as delivered by Stripe
+_ALSO_TELL_PREVIOUS = frozenset(  # as delivered by Stripe
+    {
+        "charge.refunded",
+        "charge.dispute.closed",
+        "payment_method.automatically_updated",
+        "payment_method.detached",
+    }
+)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sandbox.contract.scope import ERROR_FIELDS, WANTED_PATH
+from sandbox.contract.scope import ERROR_FIELDS, ERROR_OBJECTS, WANTED_PATH
 from sandbox.contract.sdk_types import Module, Schema, Scope, SdkTypes
 
 CONTRACT_PATH = Path(__file__).with_name("contract.json.gz")
@@ -198,7 +198,8 @@ def _response(description: str, schema: Schema) -> Schema:
 
 
 def _error_schema() -> Schema:
-    fields = {name: {"type": "string"} for name in ERROR_FIELDS}
+    fields: dict[str, Schema] = {name: {"type": "string"} for name in ERROR_FIELDS}
+    fields |= {name: {"$ref": f"#/components/schemas/{name}"} for name in ERROR_OBJECTS}
     error = {"type": "object", "required": ["type"], "properties": fields}
     return {"type": "object", "required": ["error"], "properties": {"error": error}}
 

@@ -7,6 +7,7 @@ _PATHS = (
     r"/v1/billing_portal/(sessions|configurations(/\{\w+\})?)",
     r"/v1/customers(/\{\w+\})?",
     r"/v1/customers/\{\w+\}/payment_methods(/\{\w+\})?",
+    r"/v1/customers/\{\w+\}/tax_ids(/\{\w+\})?",
     r"/v1/customer_sessions",
     r"/v1/products(/\{\w+\})?",
     r"/v1/prices(/\{\w+\})?",
@@ -69,6 +70,7 @@ FULL_RESOURCES = frozenset(
         "customer_session",
         "test_helpers.test_clock",
         "tax_rate",
+        "tax_id",
     ]
 )
 
@@ -97,3 +99,6 @@ ERROR_FIELDS = (
     "advice_code",
     "network_decline_code",
 )
+
+# What an error carries whole: the objects of a payment that failed.
+ERROR_OBJECTS = ("payment_intent", "payment_method")

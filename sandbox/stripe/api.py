@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from sandbox.contract.check import Operation
 from sandbox.contract.forms import decode_form
 from sandbox.stripe.calls import Call
-from sandbox.stripe.errors import ApiError, refuse_problem
+from sandbox.stripe.errors import ApiError, PaymentFailed, refuse_problem
 from sandbox.stripe.expanding import expand_answer
 from sandbox.stripe.faults import Fault
 from sandbox.stripe.handler import sandbox_of
@@ -101,7 +101,7 @@ def _answer(sandbox: Sandbox, request: HttpRequest, request_id: str, fault: Faul
         if fault and fault.kind == "slow":
             time.sleep(fault.seconds)
         with sandbox.work(Cause(request_id)):
-            return KeptAnswer(200, _run(call, operation), request_id), False
+            return _carry_out(call, operation, request_id), False
     if len(key) > LONGEST_KEY:
         raise ApiError(f"Idempotency keys may be {LONGEST_KEY} characters long at most.", kind="idempotency_error")
     fingerprint = fingerprint_request(method=method, path=path, form=form)
@@ -114,7 +114,7 @@ def _answer(sandbox: Sandbox, request: HttpRequest, request_id: str, fault: Faul
             kept = find_kept_answer(sandbox, key=key, fingerprint=fingerprint)
             if kept:
                 return kept, True
-            kept = KeptAnswer(200, _run(call, operation), request_id)
+            kept = _carry_out(call, operation, request_id)
             keep_answer(sandbox, key=key, fingerprint=fingerprint, answer=kept)
             return kept, False
 
@@ -125,6 +125,17 @@ def _read_params(sandbox: Sandbox, operation: Operation, form: dict[str, Any], *
         sandbox.record_breaches(source, [problem.message for problem in problems])
         raise refuse_problem(problems[0])
     return params
+
+
+def _carry_out(call: Call, operation: Operation, request_id: str) -> KeptAnswer:
+    """The answer to keep. A payment that failed is one too: what was done in trying stays done."""
+    try:
+        return KeptAnswer(200, _run(call, operation), request_id)
+    except PaymentFailed as failure:
+        answer = failure.as_resource()
+        breaches = call.sandbox.contract.check_value(answer, call.sandbox.contract.schemas["error"], at="error")
+        call.sandbox.record_breaches(f"refusal of {operation.method.upper()} {operation.path}", breaches)
+        return KeptAnswer(failure.status, answer, request_id)
 
 
 def _run(call: Call, operation: Operation) -> dict[str, Any]:

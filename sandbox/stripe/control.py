@@ -31,6 +31,7 @@ from sandbox.stripe.machine import Sandbox
 from sandbox.stripe.objects.checkout_sessions import expire_session
 from sandbox.stripe.objects.webhook_endpoints import set_endpoint
 from sandbox.stripe.records import Resource, public
+from sandbox.stripe.saved_cards import SavedCardLevers
 from sandbox.stripe.store import Condition
 
 
@@ -44,7 +45,7 @@ class SignedEvent:
     signature: str
 
 
-class Control(AfterwardsLevers):
+class Control(AfterwardsLevers, SavedCardLevers):
     """Pays, settles and expires sessions, and decides what goes wrong. Each call is one step of the state machine."""
 
     def __init__(self, sandbox: Sandbox) -> None:

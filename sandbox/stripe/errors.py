@@ -1,7 +1,7 @@
 """Refusals as Stripe words them."""
 
 from sandbox.contract.check import Problem
-from sandbox.stripe.records import Resource
+from sandbox.stripe.records import Resource, public
 
 
 class ApiError(Exception):
@@ -25,6 +25,18 @@ class ApiError(Exception):
         if self.code:
             fields["doc_url"] = f"https://stripe.com/docs/error-codes/{self.code.replace('_', '-')}"
         return {"error": {name: value for name, value in fields.items() if value is not None}}
+
+
+class PaymentFailed(ApiError):
+    """The money of a payment intent could not be taken. What was done in trying stays done, unlike with a refusal."""
+
+    def __init__(self, error: Resource, *, intent: Resource) -> None:
+        super().__init__(error["message"], status=402, kind=error["type"], code=error["code"])
+        self.error, self.intent = error, intent
+
+    def as_resource(self) -> Resource:
+        """The error object of the answer, with the payment intent and the payment method."""
+        return {"error": {**self.error, "payment_intent": public(self.intent)}}
 
 
 def refuse_problem(problem: Problem) -> ApiError:

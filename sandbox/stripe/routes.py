@@ -6,6 +6,7 @@ A line is all that a new object needs here; the contract already knows its param
 from collections.abc import Callable
 
 from sandbox.stripe.calls import Call
+from sandbox.stripe.charging import intent_calls
 from sandbox.stripe.objects import (
     balance_transactions,
     charges,
@@ -41,6 +42,11 @@ ROUTES: dict[tuple[str, str], Callable[[Call], Resource]] = {
     ("get", "/v1/customers/{customer}"): customers.retrieve_customer,
     ("post", "/v1/customers/{customer}"): customers.update_customer,
     ("delete", "/v1/customers/{customer}"): customers.delete_customer_call,
+    ("get", "/v1/customers/{customer}/payment_methods"): payment_methods.list_customer_payment_methods,
+    (
+        "get",
+        "/v1/customers/{customer}/payment_methods/{payment_method}",
+    ): payment_methods.retrieve_customer_payment_method,
     ("get", "/v1/disputes"): disputes.list_disputes,
     ("get", "/v1/disputes/{dispute}"): disputes.retrieve_dispute,
     ("post", "/v1/disputes/{dispute}"): disputes.update_dispute,
@@ -53,9 +59,16 @@ ROUTES: dict[tuple[str, str], Callable[[Call], Resource]] = {
     ("get", "/v1/invoices/{invoice}"): invoices.retrieve_invoice,
     ("get", "/v1/invoices/{invoice}/lines"): invoices.list_invoice_lines,
     ("get", "/v1/payment_intents"): payment_intents.list_payment_intents,
+    ("post", "/v1/payment_intents"): intent_calls.create_payment_intent,
     ("get", "/v1/payment_intents/{intent}"): payment_intents.retrieve_payment_intent,
     ("post", "/v1/payment_intents/{intent}"): payment_intents.update_payment_intent,
+    ("post", "/v1/payment_intents/{intent}/cancel"): intent_calls.cancel_payment_intent,
+    ("post", "/v1/payment_intents/{intent}/confirm"): intent_calls.confirm_payment_intent,
+    ("get", "/v1/payment_methods"): payment_methods.list_payment_methods,
     ("get", "/v1/payment_methods/{payment_method}"): payment_methods.retrieve_payment_method,
+    ("post", "/v1/payment_methods/{payment_method}"): payment_methods.update_payment_method,
+    ("post", "/v1/payment_methods/{payment_method}/attach"): payment_methods.attach_payment_method_call,
+    ("post", "/v1/payment_methods/{payment_method}/detach"): payment_methods.detach_payment_method_call,
     ("get", "/v1/prices"): prices.list_prices,
     ("post", "/v1/prices"): prices.create_price,
     ("get", "/v1/prices/{price}"): prices.retrieve_price,

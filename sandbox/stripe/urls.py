@@ -5,6 +5,7 @@ from django.views.generic import RedirectView
 
 from sandbox.stripe.api import api_view
 from sandbox.stripe.pages.checkout import checkout_view
+from sandbox.stripe.pages.confirming import confirm_view
 from sandbox.stripe.pages.control import act_view, events_view, object_view, objects_view
 from sandbox.stripe.pages.files import file_view, stripe_js_view
 from sandbox.stripe.pages.json_api import api_index_view, lever_view
@@ -14,6 +15,7 @@ from sandbox.stripe.pages.receipts import invoice_view, receipt_view
 urlpatterns = [
     re_path(r"^v1/", api_view),
     path("c/pay/<str:session_id>", checkout_view),
+    path("c/confirm/<str:intent_id>", confirm_view),
     path("receipts/<str:charge_id>/<str:secret>", receipt_view),
     path("invoices/<str:invoice_id>/<str:secret>", invoice_view),
     path("stripe.js", stripe_js_view),

@@ -15,6 +15,8 @@ class TestCard:
     message: str = ""
     code: str = "card_declined"
     asks_authentication: bool = False
+    always_asks: bool = False  # also for payments without the customer that it was set up for
+    pays_until_saved: bool = False  # its decline is for when it is attached to a customer
     afterwards: Literal["", "dispute", "inquiry", "fraud_warning"] = ""
 
     __test__ = False  # it is no test case, whatever its name begins with
@@ -24,9 +26,11 @@ _DECLINED = "Your card was declined."
 TEST_CARDS = (
     TestCard("4242424242424242", "pays"),
     TestCard("4000002500003155", "asks for 3-D Secure, then pays", asks_authentication=True),
+    TestCard("4000002760003184", "asks for 3-D Secure every time", asks_authentication=True, always_asks=True),
     TestCard("4000000000000002", "is declined", "generic_decline", _DECLINED),
     TestCard("4000000000009995", "has insufficient funds", "insufficient_funds", "Your card has insufficient funds."),
     TestCard("4000000000000069", "has expired", "expired_card", "Your card has expired.", code="expired_card"),
+    TestCard("4000000000000341", "is saved, then declined", "generic_decline", _DECLINED, pays_until_saved=True),
     TestCard("4000000000000259", "pays, and is disputed", afterwards="dispute"),
     TestCard("4000000000001976", "pays, and the bank asks about it", afterwards="inquiry"),
     TestCard("4000000000005423", "pays, and the bank warns of fraud", afterwards="fraud_warning"),
@@ -37,6 +41,19 @@ _BY_NUMBER = {card.number: card for card in TEST_CARDS}
 
 BANK_ACCOUNTS = {"000123456789": "the debit succeeds", "000111111113": "the debit fails later (account closed)"}
 FAILING_ACCOUNT = "000111111113"
+
+# Payment methods that every test account has (docs.stripe.com/testing); each use of one makes another payment method.
+SHORTCUTS = {
+    "pm_card_visa": "4242424242424242",
+    "pm_card_visa_chargeDeclined": "4000000000000002",
+    "pm_card_chargeDeclined": "4000000000000002",
+    "pm_card_chargeDeclinedInsufficientFunds": "4000000000009995",
+    "pm_card_chargeDeclinedExpiredCard": "4000000000000069",
+    "pm_card_chargeCustomerFail": "4000000000000341",
+    "pm_card_authenticationRequiredOnSetup": "4000002500003155",
+    "pm_card_authenticationRequired": "4000002760003184",
+    "pm_card_createDispute": "4000000000000259",
+}
 
 
 @dataclass(frozen=True)
@@ -77,6 +94,11 @@ def known_card(number: str, *, today: date) -> Card:
     if card is None:
         raise ValueError(f"{number}: {'; '.join(errors.values())}")
     return card
+
+
+def behaviour_of(number: str) -> TestCard:
+    """What happens when somebody pays with this number; one that is not known pays."""
+    return _BY_NUMBER.get(number, TEST_CARDS[0])
 
 
 def passes_luhn(digits: str) -> bool:

@@ -5,6 +5,7 @@ from sandbox.stripe.machine import Sandbox
 from sandbox.stripe.objects.checkout_sessions import save_session
 from sandbox.stripe.objects.customers import new_customer
 from sandbox.stripe.objects.invoices import new_receipt
+from sandbox.stripe.objects.payment_methods import attach_payment_method
 from sandbox.stripe.records import Resource
 
 
@@ -23,7 +24,8 @@ def complete_session(
         "tax_exempt": "none",
         "tax_ids": [],
     }
-    needs_customer = session["customer_creation"] == "always" or session["invoice_creation"]["enabled"]
+    is_saved = session["_payment_intent_params"].get("setup_future_usage") is not None
+    needs_customer = is_saved or session["customer_creation"] == "always" or session["invoice_creation"]["enabled"]
     if customer is None and needs_customer:
         customer = new_customer(sandbox, fields={"email": email, "name": name}, metadata={})
         session["customer"] = customer["id"]
@@ -48,6 +50,9 @@ def _name_customer(sandbox: Sandbox, session: Resource) -> None:
     if intent := sandbox.store.get(session["payment_intent"] or ""):
         intent["customer"] = session["customer"]
         sandbox.store.put(intent)
+        if intent["setup_future_usage"]:
+            payment_method = sandbox.require("payment_method", intent["payment_method"])
+            attach_payment_method(sandbox, payment_method, customer_id=session["customer"])
 
 
 def _add_receipt(sandbox: Sandbox, session: Resource) -> None:

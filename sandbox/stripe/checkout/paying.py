@@ -4,19 +4,21 @@ import time
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from sandbox.stripe.charging.attempts import Taking, end_authentication, take_by_card
 from sandbox.stripe.checkout.cards import FAILING_ACCOUNT, Card
 from sandbox.stripe.checkout.completing import complete_session, report_delayed_outcome
 from sandbox.stripe.errors import ApiError
-from sandbox.stripe.giving_back.following import follow_card
+from sandbox.stripe.giving_back.following import follow_charge
 from sandbox.stripe.machine import Sandbox
 from sandbox.stripe.objects.charges import new_charge, save_charge, settle_charge
 from sandbox.stripe.objects.checkout_sessions import save_session
 from sandbox.stripe.objects.line_items import apply_discount
 from sandbox.stripe.objects.payment_intents import move_intent, new_payment_intent
 from sandbox.stripe.objects.payment_methods import (
+    attach_payment_method,
     billing_details,
-    card_details,
     delayed_type_of,
+    new_card,
     new_payment_method,
 )
 from sandbox.stripe.objects.promotion_codes import find_promotion_code
@@ -81,33 +83,19 @@ def pay_free(sandbox: Sandbox, session_id: str, *, payer: Payer) -> Attempt:
     return Attempt("free")
 
 
-def pay_by_card(
-    sandbox: Sandbox, session_id: str, *, card: Card, payer: Payer, is_authenticated: bool = False
-) -> Attempt:
+def pay_by_card(sandbox: Sandbox, session_id: str, *, card: Card, payer: Payer) -> Attempt:
     """Try to pay a session by card. A declined one leaves it open, and so does one that must be authenticated."""
     session = require_open_session(sandbox, session_id)
     intent = _intent_of(sandbox, session)
-    details = card_details(number=card.number, exp_month=card.exp_month, exp_year=card.exp_year)
-    payment_method = _payment_method(sandbox, session, payer, kind="card", details=details)
-    if card.behaviour.asks_authentication and not is_authenticated:
-        session["_authentication"] = {"payment_method": payment_method["id"], "email": payer.email, "name": payer.name}
+    billing = _billing(session, payer)
+    payment_method = new_card(
+        sandbox, number=card.number, exp_month=card.exp_month, exp_year=card.exp_year, billing=billing
+    )
+    taking = take_by_card(sandbox, intent, payment_method)
+    if taking.outcome == "asks_authentication":
+        session["_authentication"] = {"email": payer.email, "name": payer.name}
         save_session(sandbox, session)
-        move_intent(
-            sandbox,
-            intent,
-            event_type="payment_intent.requires_action",
-            status="requires_action",
-            payment_method=payment_method["id"],
-            next_action={"type": "use_stripe_sdk", "use_stripe_sdk": {"type": "three_d_secure_redirect"}},
-            last_payment_error=None,
-        )
-        return Attempt("asks_authentication")
-    if card.behaviour.decline_code:
-        error = _card_error(card, payment_method)
-        return _decline(sandbox, intent, payment_method, error)
-    attempt = _take_money(sandbox, session, intent, payment_method, payer)
-    follow_card(sandbox, sandbox.require("charge", intent["latest_charge"]), kind=card.behaviour.afterwards)
-    return attempt
+    return _conclude(sandbox, session, intent, payer, taking)
 
 
 def authenticate(sandbox: Sandbox, session_id: str, *, succeed: bool) -> Attempt:
@@ -118,22 +106,15 @@ def authenticate(sandbox: Sandbox, session_id: str, *, succeed: bool) -> Attempt
         raise ApiError("Nothing waits for authentication in this Checkout Session.")
     save_session(sandbox, session)
     intent = sandbox.require("payment_intent", session["payment_intent"])
-    payment_method = sandbox.require("payment_method", waiting["payment_method"])
-    if succeed:
-        return _take_money(sandbox, session, intent, payment_method, Payer(waiting["email"], waiting["name"]))
-    message = (
-        "We are unable to authenticate your payment method. Please choose a different payment method and try again."
-    )
-    error = {
-        "code": "payment_intent_authentication_failure",
-        "doc_url": "https://stripe.com/docs/error-codes/payment-intent-authentication-failure",
-        "message": message,
-        "payment_method": payment_method,
-        "type": "invalid_request_error",
-    }
-    changes = {"status": "requires_payment_method", "next_action": None, "payment_method": None}
-    move_intent(sandbox, intent, event_type="payment_intent.payment_failed", last_payment_error=error, **changes)
-    return Attempt("declined", message)
+    taking = end_authentication(sandbox, intent, succeed=succeed)
+    return _conclude(sandbox, session, intent, Payer(waiting["email"], waiting["name"]), taking)
+
+
+def _conclude(sandbox: Sandbox, session: Resource, intent: Resource, payer: Payer, taking: Taking) -> Attempt:
+    if taking.outcome == "paid":
+        complete_session(sandbox, session, payer_email=payer.email, payer_name=payer.name, payment_status="paid")
+        follow_charge(sandbox, intent)
+    return Attempt(taking.outcome, taking.message)
 
 
 def pay_by_bank_debit(sandbox: Sandbox, session_id: str, *, payer: Payer, account: str = "000123456789") -> Attempt:
@@ -142,11 +123,13 @@ def pay_by_bank_debit(sandbox: Sandbox, session_id: str, *, payer: Payer, accoun
     intent = _intent_of(sandbox, session)
     kind = delayed_type_of(session["currency"])
     details = {"fingerprint": random_word(16), "last4": account[-4:]}
-    payment_method = _payment_method(sandbox, session, payer, kind=kind, details=details)
+    payment_method = new_payment_method(sandbox, kind=kind, details=details, billing=_billing(session, payer))
     charge = new_charge(sandbox, intent=intent, payment_method=payment_method, status="pending")
     changes = {"payment_method": payment_method["id"], "latest_charge": charge["id"], "last_payment_error": None}
     move_intent(sandbox, intent, event_type="payment_intent.processing", status="processing", **changes)
     save_charge(sandbox, charge)
+    if intent["setup_future_usage"] and intent["customer"]:
+        attach_payment_method(sandbox, payment_method, customer_id=intent["customer"])
     session["_settles_well"] = account != FAILING_ACCOUNT
     if sandbox.settle_after_seconds is not None:
         session["_settle_at"] = time.time() + sandbox.settle_after_seconds
@@ -197,56 +180,5 @@ def _intent_of(sandbox: Sandbox, session: Resource) -> Resource:
     return intent
 
 
-def _payment_method(sandbox: Sandbox, session: Resource, payer: Payer, *, kind: str, details: Resource) -> Resource:
-    billing = billing_details(email=payer.email or session["customer_email"], name=payer.name)
-    return new_payment_method(sandbox, kind=kind, details=details, billing=billing)
-
-
-def _card_error(card: Card, payment_method: Resource) -> Resource:
-    behaviour = card.behaviour
-    return {
-        "code": behaviour.code,
-        "decline_code": behaviour.decline_code,
-        "doc_url": f"https://stripe.com/docs/error-codes/{behaviour.code.replace('_', '-')}",
-        "message": behaviour.message,
-        "payment_method": payment_method,
-        "type": "card_error",
-    }
-
-
-def _decline(sandbox: Sandbox, intent: Resource, payment_method: Resource, error: Resource) -> Attempt:
-    charge = new_charge(sandbox, intent=intent, payment_method=payment_method, status="failed")
-    charge |= {"failure_code": error["code"], "failure_message": error["message"]}
-    charge["outcome"]["reason"] = error["decline_code"]
-    save_charge(sandbox, charge)
-    move_intent(
-        sandbox,
-        intent,
-        event_type="payment_intent.payment_failed",
-        status="requires_payment_method",
-        payment_method=None,
-        next_action=None,
-        latest_charge=charge["id"],
-        last_payment_error={**error, "charge": charge["id"]},
-    )
-    return Attempt("declined", error["message"])
-
-
-def _take_money(
-    sandbox: Sandbox, session: Resource, intent: Resource, payment_method: Resource, payer: Payer
-) -> Attempt:
-    charge = new_charge(sandbox, intent=intent, payment_method=payment_method, status="succeeded")
-    save_charge(sandbox, charge)
-    move_intent(
-        sandbox,
-        intent,
-        event_type="payment_intent.succeeded",
-        status="succeeded",
-        amount_received=intent["amount"],
-        payment_method=payment_method["id"],
-        latest_charge=charge["id"],
-        next_action=None,
-        last_payment_error=None,
-    )
-    complete_session(sandbox, session, payer_email=payer.email, payer_name=payer.name, payment_status="paid")
-    return Attempt("paid")
+def _billing(session: Resource, payer: Payer) -> Resource:
+    return billing_details(email=payer.email or session["customer_email"], name=payer.name)

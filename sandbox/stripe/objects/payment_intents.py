@@ -1,4 +1,6 @@
-"""Payment intents. Those of a checkout are made by its session; the place for off-session ones is here too."""
+"""Payment intents. Those of a checkout are made by its session; ``sandbox.stripe.charging`` takes their money."""
+
+from typing import Any
 
 from sandbox.stripe.calls import Call
 from sandbox.stripe.events import emit_event
@@ -9,26 +11,45 @@ from sandbox.stripe.records import Resource, merge_metadata, new_id, random_word
 
 def new_payment_intent(sandbox: Sandbox, *, session: Resource) -> Resource:
     """The payment intent of a session, made when the customer first tries to pay."""
-    params = session["_payment_intent_params"]
+    return new_intent(
+        sandbox,
+        amount=session["amount_total"],
+        currency=session["currency"],
+        customer_id=session["customer"],
+        types=session["payment_method_types"],
+        params=session["_payment_intent_params"],
+    )
+
+
+def new_intent(
+    sandbox: Sandbox,
+    *,
+    amount: int,
+    currency: str,
+    customer_id: str | None,
+    params: dict[str, Any],
+    types: list[str] | None = None,
+) -> Resource:
+    """A new payment intent, saved and told of; ``params`` are those of a request or of a session's intent."""
     intent_id = new_id("pi")
     intent: Resource = {
         "id": intent_id,
         "object": "payment_intent",
-        "amount": session["amount_total"],
+        "amount": amount,
         "amount_capturable": 0,
         "amount_details": {"tip": {}},
         "amount_received": 0,
         "application": None,
         "application_fee_amount": None,
-        "automatic_payment_methods": None,
+        "automatic_payment_methods": params.get("automatic_payment_methods"),
         "canceled_at": None,
         "cancellation_reason": None,
         "capture_method": "automatic_async",
         "client_secret": f"{intent_id}_secret_{random_word(25)}",
         "confirmation_method": "automatic",
         "created": sandbox.now(),
-        "currency": session["currency"],
-        "customer": session["customer"],
+        "currency": currency,
+        "customer": customer_id,
         "description": params.get("description"),
         "last_payment_error": None,
         "latest_charge": None,
@@ -39,7 +60,7 @@ def new_payment_intent(sandbox: Sandbox, *, session: Resource) -> Resource:
         "payment_method": None,
         "payment_method_configuration_details": None,
         "payment_method_options": {},
-        "payment_method_types": session["payment_method_types"],
+        "payment_method_types": types or ["card"],
         "processing": None,
         "receipt_email": params.get("receipt_email"),
         "review": None,

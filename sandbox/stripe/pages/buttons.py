@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sandbox.stripe.charging.intent_calls import waits_for_customer
 from sandbox.stripe.control import Control
 from sandbox.stripe.giving_back.disputing import is_closed, is_inquiry, withdrawn_amount
 from sandbox.stripe.machine import Sandbox
@@ -26,6 +27,13 @@ def buttons_for(sandbox: Sandbox, found: Resource) -> list[Button]:
     match found["object"]:
         case "checkout.session":
             return _session_buttons(sandbox, found)
+        case "payment_intent" if waits_for_customer(found):
+            return [
+                Button("authenticate", "Authenticate", is_quiet=False),
+                Button("fail_authentication", "Fail authentication"),
+            ]
+        case "payment_method" if found["type"] == "card" and found["customer"]:
+            return _card_buttons(found)
         case "charge":
             return _charge_buttons(found)
         case "refund":
@@ -49,6 +57,11 @@ def _session_buttons(sandbox: Sandbox, session: Resource) -> list[Button]:
     if intent and intent["status"] == "processing":
         return [Button("settle", "Complete the bank debit", is_quiet=False), Button("fail", "Fail the bank debit")]
     return []
+
+
+def _card_buttons(card: Resource) -> list[Button]:
+    others = {"pays": "Let it pay", "declines": "Let it be declined", "asks": "Let it ask for 3-D Secure"}
+    return [*(Button(f"card_{name}", label) for name, label in others.items()), Button("card_detach", "Detach")]
 
 
 def _charge_buttons(charge: Resource) -> list[Button]:
@@ -133,5 +146,11 @@ MONEY_ACTIONS: dict[str, Action] = {
     "win": lambda control, fields: control.close_dispute(fields["target"], "won"),
     "lose": lambda control, fields: control.close_dispute(fields["target"], "lost"),
     "warn": lambda control, fields: control.warn_of_fraud(fields["target"]),
+    "authenticate": lambda control, fields: control.authenticate_intent(fields["target"]),
+    "fail_authentication": lambda control, fields: control.authenticate_intent(fields["target"], succeed=False),
+    "card_pays": lambda control, fields: control.change_card(fields["target"], card="4242424242424242"),
+    "card_declines": lambda control, fields: control.change_card(fields["target"], card="4000000000000341"),
+    "card_asks": lambda control, fields: control.change_card(fields["target"], card="4000002760003184"),
+    "card_detach": lambda control, fields: control.detach_card(fields["target"]),
     "delete_customer": lambda control, fields: control.delete_customer(fields["target"]),
 }
