@@ -71,6 +71,8 @@ SPENDING = frozenset({EntryKind.USAGE})
 # Key prefixes that are ours; a caller's key is stored behind `api:`.
 RESERVED_KEY_PREFIXES = (
     "payment:",
+    "plan:",
+    "trial:",
     "grant:",
     "expiry:",
     "hold:",

@@ -32,6 +32,8 @@ def rank_for_posting(posting: Posting, now: datetime) -> Callable[[Grant], int]:
     def rank(grant: Grant) -> int:
         if is_claw_back and posting.payment_id is not None and grant.payment_id == posting.payment_id:
             return 0
+        if is_claw_back and posting.plan_period_id is not None and grant.plan_period_id == posting.plan_period_id:
+            return 0
         if posting.kind is EntryKind.CORRECTION and grant.entry_ref == posting.corrects_id:
             return 0
         return 1 if is_claw_back or not grant.has_lapsed(now) else 2

@@ -9,8 +9,9 @@ from django.utils import timezone
 
 from billing.errors import HoldEnded, HoldNotFound, IdempotencyConflict
 from billing.kinds import CALLER_KEY_PREFIX, HoldState
+from billing.ledger.lapsing import expire_lapsed
 from billing.ledger.locking import hold_shape, load_accounts, load_open_holds, lock_accounts
-from billing.ledger.planning import check_books, end_hold, expire_lapsed, plan_hold, plan_settlement
+from billing.ledger.planning import check_books, end_hold, plan_hold, plan_settlement
 from billing.ledger.shapes import Account, Hold, hash_request
 from billing.ledger.writing import write_plan
 from billing.models import CreditHold

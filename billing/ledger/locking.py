@@ -26,22 +26,25 @@ LOCK_MANY = """
 """
 # One round trip for both: the customers' open grants in burn-down order, and the entries that given keys stand for.
 _LOAD = """
-    (SELECT id, customer_id, amount, remaining, priority, expires_at, payment_id, entry_id, NULL::text, NULL::text
+    (SELECT id, customer_id, amount, remaining, priority, expires_at, payment_id, plan_period_id, entry_id,
+        NULL::text, NULL::text
      FROM billing_creditgrant WHERE customer_id = ANY(%(customers)s) AND is_open
      ORDER BY customer_id, priority, expires_at ASC NULLS LAST, id)
     UNION ALL
-    SELECT entry.id, entry.customer_id, NULL, NULL, NULL, NULL, NULL, NULL, entry.idempotency_key, entry.request_hash
+    SELECT entry.id, entry.customer_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, entry.idempotency_key,
+        entry.request_hash
     FROM unnest(%(key_customers)s::bigint[], %(keys)s::text[]) AS asked(customer_id, key)
     JOIN billing_ledgerentry entry ON entry.customer_id = asked.customer_id AND entry.idempotency_key = asked.key
 """
 # The same for one customer and one key, as most calls are: plain parameters are cheaper than arrays.
 LOCK_ONE = LOCK_MANY.replace("= ANY(%s) ORDER BY customer_id", "= %s")
 LOAD_ONE = """
-    (SELECT id, customer_id, amount, remaining, priority, expires_at, payment_id, entry_id, NULL::text, NULL::text
+    (SELECT id, customer_id, amount, remaining, priority, expires_at, payment_id, plan_period_id, entry_id,
+        NULL::text, NULL::text
      FROM billing_creditgrant WHERE customer_id = %(customer)s AND is_open
      ORDER BY priority, expires_at ASC NULLS LAST, id)
     UNION ALL
-    SELECT id, customer_id, NULL, NULL, NULL, NULL, NULL, NULL, idempotency_key, request_hash
+    SELECT id, customer_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, idempotency_key, request_hash
     FROM billing_ledgerentry WHERE customer_id = %(customer)s AND idempotency_key = %(key)s
 """
 
@@ -89,12 +92,24 @@ def load_accounts(
         else:
             customers, wanted = [key[0] for key in keys], [key[1] for key in keys]
             cursor.execute(_LOAD, {"customers": list(accounts), "key_customers": customers, "keys": wanted})
-        for ref, customer_id, amount, remaining, priority, expires_at, payment_id, entry_id, key, digest in cursor:
+        for (
+            ref,
+            customer_id,
+            amount,
+            remaining,
+            priority,
+            expires_at,
+            payment_id,
+            period_id,
+            entry_id,
+            key,
+            digest,
+        ) in cursor:
             account = accounts[customer_id]
             if key is not None:
                 account.known_keys[key] = KnownEntry(ref, digest)
                 continue
-            account.grants.append(Grant(ref, amount, remaining, priority, expires_at, entry_id, payment_id))
+            account.grants.append(Grant(ref, amount, remaining, priority, expires_at, entry_id, payment_id, period_id))
     if in_debt := [account.customer_id for account in accounts.values() if account.posted < 0]:
         _load_uncovered(accounts=accounts, customer_ids=in_debt)
     if lapsed := [id_ for id_ in lapsing if any(grant.has_lapsed(now) for grant in accounts[id_].grants)]:
@@ -164,7 +179,16 @@ def _load_closed_grants(*, accounts: LockedAccounts, customer_ids: Collection[in
         wanted -= {grant.ref for grant in account.grants}
     for row in CreditGrant.objects.filter(pk__in=wanted):
         accounts[row.customer_id].grants.append(
-            Grant(row.pk, row.amount, row.remaining, row.priority, row.expires_at, row.entry_id, row.payment_id)
+            Grant(
+                row.pk,
+                row.amount,
+                row.remaining,
+                row.priority,
+                row.expires_at,
+                row.entry_id,
+                row.payment_id,
+                row.plan_period_id,
+            )
         )
     for customer_id in customer_ids:
         accounts[customer_id].sort_grants()

@@ -19,6 +19,7 @@ from billing.kinds import (
     HoldState,
 )
 from billing.ledger.burn_down import draw, rank_for_posting, rank_for_settlement
+from billing.ledger.lapsing import expire_lapsed
 from billing.ledger.returning import give_back, undone_entries
 from billing.ledger.shapes import (
     ZERO,
@@ -133,46 +134,6 @@ def end_hold(*, account: Account, hold: Hold, state: HoldState, now: datetime) -
     expire_lapsed(account=account, now=now)
 
 
-def expire_lapsed(*, account: Account, now: datetime) -> None:
-    """Expire what has lapsed, but for what open holds placed before the lapse add up to (rule 9)."""
-    for grant, kept in keep_for_holds(grants=account.grants, holds=account.open_holds, now=now):
-        lost = grant.remaining - kept
-        if lost <= 0:
-            continue
-        sequence = account.last_sequence + 1
-        ref = account.append(
-            NewEntry(
-                sequence=sequence,
-                kind=EntryKind.EXPIRY,
-                amount=-lost,
-                balance_after=account.posted - lost,
-                key=f"expiry:{sequence}",
-                request_hash=hash_request(account.customer_id, EntryKind.EXPIRY, -lost, sequence),
-                description="Credits expired",
-                occurred_at=grant.expires_at or now,
-                payment_id=grant.payment_id,
-            )
-        )
-        account.allocate(entry_ref=ref, grant=grant, amount=lost, kind=AllocationKind.DRAW)
-
-
-def keep_for_holds(*, grants: list[Grant], holds: list[Hold], now: datetime) -> list[tuple[Grant, Decimal]]:
-    """The lapsed grants with what stays of each while holds placed before its lapse are open.
-
-    The holds that may keep an earlier lapse are among those that may keep a later one, so serving the earliest lapse
-    first keeps as much as possible, and no hold keeps more than its amount.
-    """
-    lapsed = [grant for grant in grants if grant.remaining and grant.has_lapsed(now)]
-    lapsed.sort(key=lambda grant: grant.expires_at or now)
-    result, kept_so_far = [], ZERO
-    for grant in lapsed:
-        backing = sum((hold.amount for hold in holds if grant.expires_at and hold.placed_at < grant.expires_at), ZERO)
-        kept = max(ZERO, min(grant.remaining, backing - kept_so_far))
-        kept_so_far += kept
-        result.append((grant, kept))
-    return result
-
-
 def cover_uncovered(*, account: Account, cause_ref: int) -> None:
     """Cover uncovered parts from what remains in grants, oldest entry first (rule 6)."""
     for part in account.uncovered:
@@ -257,6 +218,7 @@ def _append_posting(*, account: Account, posting: Posting, request_hash: str, no
             description=posting.description,
             occurred_at=posting.occurred_at or now,
             payment_id=posting.payment_id,
+            plan_period_id=posting.plan_period_id,
             corrects_id=posting.corrects_id,
             source_type=posting.source_type,
             source_id=posting.source_id,
@@ -274,6 +236,7 @@ def _bring_in_grant(*, account: Account, posting: Posting, ref: int) -> None:
         expires_at=posting.expires_at,
         entry_ref=ref,
         payment_id=posting.payment_id,
+        plan_period_id=posting.plan_period_id,
     )
     account.new_grants.append(
         NewGrant(grant=grant, kind=posting.kind, cost_minor=posting.cost_minor, currency=posting.currency)

@@ -9,8 +9,9 @@ from functools import cached_property
 from django.utils import timezone
 
 from billing.errors import BatchRefused, BillingError
+from billing.ledger.lapsing import expire_lapsed
 from billing.ledger.locking import load_accounts, load_history, lock_accounts
-from billing.ledger.planning import check_books, expire_lapsed, plan_posting
+from billing.ledger.planning import check_books, plan_posting
 from billing.ledger.shapes import NewEntry, Posting
 from billing.ledger.writing import write_plan
 from billing.models import LedgerEntry
@@ -69,6 +70,7 @@ def entry_row(*, entry_id: int | None, customer_id: int, new: NewEntry, created_
         occurred_at=new.occurred_at,
         created_at=created_at,
         payment_id=new.payment_id,
+        plan_period_id=new.plan_period_id,
         hold_id=new.hold_id,
         corrects_id=new.corrects_id,
         is_late=new.is_late,

@@ -21,7 +21,8 @@ class Posting:
     kind's own place is not meant, `priority`. For credits that come back: `payment_id` or `corrects_id` say whose
     allocations are undone (`on_top_ids`: what earlier corrections charged on top of the same), and a grant that they
     return to does not lapse before `return_until` (by default 30 days after a correction; the time that the money was
-    away is the caller's to add).
+    away is the caller's to add). An allowance, and what takes it back, names the period of its subscription
+    (`plan_period_id`).
 
     Staff's debits may be approved to leave a debt (`may_leave_debt`). Usage may only where it writes down work that was
     done elsewhere already (`is_work_done`); then a freeze does not stop it either, as with the settling of a hold.
@@ -34,6 +35,7 @@ class Posting:
     description: str = ""
     occurred_at: datetime | None = None
     payment_id: int | None = None
+    plan_period_id: int | None = None
     corrects_id: int | None = None
     on_top_ids: tuple[int, ...] = ()
     source_type: str = ""
@@ -48,6 +50,7 @@ class Posting:
 
     def request_hash(self) -> str:
         """What makes a second request with this key the same one: everything but text and time."""
+        plan = () if self.plan_period_id is None else (self.plan_period_id,)
         return hash_request(
             self.customer_id,
             self.kind,
@@ -56,6 +59,7 @@ class Posting:
             self.corrects_id,
             self.source_type,
             self.source_id,
+            *plan,
         )
 
 
@@ -76,6 +80,7 @@ class Grant:
     expires_at: datetime | None
     entry_ref: int
     payment_id: int | None = None
+    plan_period_id: int | None = None
     is_changed: bool = False
 
     def burn_down_key(self) -> tuple[int, bool, float, bool, int]:
@@ -166,6 +171,7 @@ class NewEntry:
     description: str
     occurred_at: datetime
     payment_id: int | None = None
+    plan_period_id: int | None = None
     hold_id: int | None = None
     corrects_id: int | None = None
     is_late: bool = False

@@ -22,28 +22,38 @@ EntryIds = dict[tuple[int, int], int]
 Rows = dict[str, list[dict[str, Any]]]
 """The rows of each part of the statement. What is left out of a row is NULL there, or the column's usual value."""
 
-_RARELY_SET = ("description", "payment_id", "hold_id", "corrects_id", "is_late", "source_type", "source_id")
+_RARELY_SET = (
+    "description",
+    "payment_id",
+    "plan_period_id",
+    "hold_id",
+    "corrects_id",
+    "is_late",
+    "source_type",
+    "source_id",
+)
 _PARTS = {
     "entries": """entries AS (
         INSERT INTO billing_ledgerentry (customer_id, sequence, kind, amount, balance_after, idempotency_key,
-            request_hash, description, occurred_at, created_at, payment_id, hold_id, corrects_id, is_late,
-            source_type, source_id)
+            request_hash, description, occurred_at, created_at, payment_id, plan_period_id, hold_id, corrects_id,
+            is_late, source_type, source_id)
         SELECT customer_id, sequence, kind, amount, balance_after, key, request_hash, coalesce(description, ''),
-            coalesce(occurred_at, %(now)s), %(now)s, payment_id, hold_id, corrects_id, coalesce(is_late, false),
-            coalesce(source_type, ''), coalesce(source_id, '')
+            coalesce(occurred_at, %(now)s), %(now)s, payment_id, plan_period_id, hold_id, corrects_id,
+            coalesce(is_late, false), coalesce(source_type, ''), coalesce(source_id, '')
         FROM json_to_recordset(%(entries)s::json) AS x(customer_id bigint, sequence bigint, kind text, amount numeric,
             balance_after numeric, key text, request_hash text, description text, occurred_at timestamptz,
-            payment_id bigint, hold_id bigint, corrects_id bigint, is_late boolean, source_type text, source_id text)
+            payment_id bigint, plan_period_id bigint, hold_id bigint, corrects_id bigint, is_late boolean,
+            source_type text, source_id text)
         ORDER BY customer_id, sequence
         RETURNING id, customer_id, sequence)""",
     "grants": """grants AS (
-        INSERT INTO billing_creditgrant (customer_id, entry_id, payment_id, kind, amount, remaining, priority,
-            expires_at, is_open, cost_minor, currency, created_at)
-        SELECT x.customer_id, entries.id, x.payment_id, x.kind, x.amount, x.remaining, x.priority, x.expires_at,
-            x.remaining > 0, coalesce(x.cost_minor, 0), coalesce(x.currency, ''), %(now)s
-        FROM json_to_recordset(%(grants)s::json) AS x(customer_id bigint, sequence bigint, payment_id bigint, kind text,
-            amount numeric, remaining numeric, priority smallint, expires_at timestamptz, cost_minor bigint,
-            currency text)
+        INSERT INTO billing_creditgrant (customer_id, entry_id, payment_id, plan_period_id, kind, amount, remaining,
+            priority, expires_at, is_open, cost_minor, currency, created_at)
+        SELECT x.customer_id, entries.id, x.payment_id, x.plan_period_id, x.kind, x.amount, x.remaining, x.priority,
+            x.expires_at, x.remaining > 0, coalesce(x.cost_minor, 0), coalesce(x.currency, ''), %(now)s
+        FROM json_to_recordset(%(grants)s::json) AS x(customer_id bigint, sequence bigint, payment_id bigint,
+            plan_period_id bigint, kind text, amount numeric, remaining numeric, priority smallint,
+            expires_at timestamptz, cost_minor bigint, currency text)
         JOIN entries ON entries.customer_id = x.customer_id AND entries.sequence = x.sequence
         ORDER BY x.customer_id, x.sequence
         RETURNING id, entry_id)""",
@@ -174,6 +184,7 @@ def _add_grants(rows: Rows, account: Account) -> None:
                 "customer_id": account.customer_id,
                 "sequence": -new.grant.ref,
                 "payment_id": new.grant.payment_id,
+                "plan_period_id": new.grant.plan_period_id,
                 "kind": new.kind,
                 "amount": new.grant.amount,
                 "remaining": new.grant.remaining,

@@ -16,11 +16,11 @@ from billing.ledger.shapes import Account
 WRITE_ONE_DEBIT = """
     WITH entry AS (
         INSERT INTO billing_ledgerentry (customer_id, sequence, kind, amount, balance_after, idempotency_key,
-            request_hash, description, occurred_at, created_at, payment_id, hold_id, corrects_id, is_late,
-            source_type, source_id)
+            request_hash, description, occurred_at, created_at, payment_id, plan_period_id, hold_id, corrects_id,
+            is_late, source_type, source_id)
         VALUES (%(customer)s, %(sequence)s, %(kind)s, %(amount)s, %(posted)s, %(key)s, %(request_hash)s,
-            %(description)s, %(occurred_at)s, %(now)s, %(payment)s, %(hold)s, %(corrects)s, %(is_late)s,
-            %(source_type)s, %(source_id)s)
+            %(description)s, %(occurred_at)s, %(now)s, %(payment)s, %(plan_period)s, %(hold)s, %(corrects)s,
+            %(is_late)s, %(source_type)s, %(source_id)s)
         RETURNING id
     ), drawn AS (
         UPDATE billing_creditgrant SET remaining = %(remaining)s, is_open = %(is_open)s WHERE id = %(grant)s
@@ -65,6 +65,7 @@ def write_one_debit(*, account: Account, now: datetime) -> dict[tuple[int, int],
         "occurred_at": entry.occurred_at,
         "now": now,
         "payment": _bigint(entry.payment_id),
+        "plan_period": _bigint(entry.plan_period_id),
         "hold": _bigint(entry.hold_id),
         "corrects": _bigint(entry.corrects_id),
         "is_late": entry.is_late,

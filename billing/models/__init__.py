@@ -11,12 +11,14 @@ from billing.models.flag import CustomerFlag
 from billing.models.grant import CreditGrant, GrantAllocation, UncoveredPart
 from billing.models.hold import CreditHold
 from billing.models.idempotent_answer import IdempotentAnswer
+from billing.models.invoice import Invoice, InvoiceLine, InvoiceStatus, PlanMovement, PlanPeriod
 from billing.models.ledger_entry import LedgerEntry
 from billing.models.money_movement import MoneyMovement
 from billing.models.note import CustomerNote
 from billing.models.notice import Notice
 from billing.models.pack import CreditPack
 from billing.models.payment import Payment, PaymentKind, PaymentState
+from billing.models.plan import FREE_SLUG, Plan, PlanInterval, PlanPrice, Rollover
 from billing.models.pricing_config import OperationPrice, PricingConfig
 from billing.models.reconciliation import (
     FindingState,
@@ -31,8 +33,11 @@ from billing.models.refund import PaymentRefund
 from billing.models.refund_request import RefundRequest, RefundRequestState
 from billing.models.signup_bonus import SignupBonus
 from billing.models.stripe_event import EventState, StripeEvent
+from billing.models.subscription import Subscription, SubscriptionStatus
+from billing.models.trial import TrialGrant
 
 __all__ = [
+    "FREE_SLUG",
     "Adjustment",
     "AdjustmentDay",
     "AdjustmentState",
@@ -53,6 +58,9 @@ __all__ = [
     "FraudWarning",
     "GrantAllocation",
     "IdempotentAnswer",
+    "Invoice",
+    "InvoiceLine",
+    "InvoiceStatus",
     "LedgerEntry",
     "MoneyMovement",
     "Notice",
@@ -62,17 +70,26 @@ __all__ = [
     "PaymentKind",
     "PaymentRefund",
     "PaymentState",
+    "Plan",
+    "PlanInterval",
+    "PlanMovement",
+    "PlanPeriod",
+    "PlanPrice",
     "PricingConfig",
     "ReasonCode",
     "ReconciliationFinding",
     "ReconciliationRun",
     "RefundRequest",
     "RefundRequestState",
+    "Rollover",
     "RunKind",
     "RunState",
     "RunTrigger",
     "Severity",
     "SignupBonus",
     "StripeEvent",
+    "Subscription",
+    "SubscriptionStatus",
+    "TrialGrant",
     "UncoveredPart",
 ]

@@ -18,6 +18,9 @@ class CreditGrant(models.Model):
     payment = models.ForeignKey(
         "billing.Payment", null=True, blank=True, on_delete=models.PROTECT, related_name="grants", db_index=False
     )
+    plan_period = models.ForeignKey(
+        "billing.PlanPeriod", null=True, blank=True, on_delete=models.PROTECT, related_name="grants", db_index=False
+    )
     kind = models.CharField(max_length=20, choices=KIND_CHOICES)
     amount = CreditsField()
     remaining = CreditsField()
@@ -50,6 +53,7 @@ class CreditGrant(models.Model):
                 condition=Q(is_open=True),
             ),
             models.Index(fields=["payment"], name="billing_grant_payment", condition=Q(payment__isnull=False)),
+            models.Index(fields=["plan_period"], name="billing_grant_plan", condition=Q(plan_period__isnull=False)),
             models.Index(fields=["expires_at"], name="billing_grant_lapsing", condition=Q(is_open=True)),
         ]
 

@@ -30,6 +30,9 @@ class LedgerEntry(models.Model):
     payment = models.ForeignKey(
         "billing.Payment", null=True, blank=True, on_delete=models.PROTECT, related_name="entries", db_index=False
     )
+    plan_period = models.ForeignKey(
+        "billing.PlanPeriod", null=True, blank=True, on_delete=models.PROTECT, related_name="entries", db_index=False
+    )
     hold = models.ForeignKey(
         "billing.CreditHold", null=True, blank=True, on_delete=models.PROTECT, related_name="entries", db_index=False
     )
@@ -55,6 +58,7 @@ class LedgerEntry(models.Model):
         indexes = [
             # Usage has no payment, so spending does not pay for this one.
             models.Index(fields=["payment"], name="billing_entry_payment", condition=Q(payment__isnull=False)),
+            models.Index(fields=["plan_period"], name="billing_entry_plan", condition=Q(plan_period__isnull=False)),
             models.Index(
                 fields=["customer", "sequence"],
                 name="billing_entry_claw_backs",

@@ -6,6 +6,7 @@ from django.db.models import Case, Q, Value, When
 from billing.models.customer import BillingCustomer
 from billing.models.fields import CreditsField, new_public_id
 from billing.models.pack import CreditPack
+from billing.models.plan import Plan
 
 
 def new_payment_id() -> str:
@@ -17,6 +18,7 @@ class PaymentKind(models.TextChoices):
 
     PACK = "pack", "Credit pack"
     CUSTOM = "custom", "Custom amount"
+    PLAN = "plan", "Plan invoice"
 
 
 class PaymentState(models.TextChoices):
@@ -36,6 +38,7 @@ class Payment(models.Model):
     public_id = models.CharField(max_length=40, unique=True, default=new_payment_id, editable=False)
     customer = models.ForeignKey(BillingCustomer, on_delete=models.PROTECT, related_name="payments")
     kind = models.CharField(max_length=10, choices=PaymentKind.choices)
+    plan = models.ForeignKey(Plan, null=True, blank=True, on_delete=models.PROTECT, related_name="payments")
     pack = models.ForeignKey(CreditPack, null=True, blank=True, on_delete=models.PROTECT, related_name="payments")
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -102,14 +105,20 @@ class Payment(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["customer", "form_key"], name="billing_payment_form_key"),
-            models.CheckConstraint(condition=Q(credits__gt=0, bonus_credits__gte=0), name="billing_payment_credits"),
-            models.CheckConstraint(condition=Q(amount_minor__gt=0), name="billing_payment_amount_positive"),
+            models.CheckConstraint(
+                condition=Q(credits__gt=0, bonus_credits__gte=0) | Q(kind="plan", credits=0, bonus_credits=0),
+                name="billing_payment_credits",
+            ),
+            models.CheckConstraint(
+                condition=Q(amount_minor__gt=0) | Q(kind="plan", amount_minor__gte=0),
+                name="billing_payment_amount_positive",
+            ),
             models.CheckConstraint(
                 condition=Q(paid_at__isnull=True) | Q(paid_amount_minor__gte=0, paid_currency__gt=""),
                 name="billing_payment_paid_whole",
             ),
             models.CheckConstraint(
-                condition=Q(kind="pack", pack__isnull=False) | Q(kind="custom", pack__isnull=True),
+                condition=Q(kind="pack", pack__isnull=False) | Q(kind__in=["custom", "plan"], pack__isnull=True),
                 name="billing_payment_pack",
             ),
         ]

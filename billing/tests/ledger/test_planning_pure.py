@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from billing.errors import InsufficientCredits
 from billing.kinds import EntryKind, HoldState
-from billing.ledger.planning import check_books, keep_for_holds, plan_hold, plan_posting
+from billing.ledger.lapsing import keep_for_holds
+from billing.ledger.planning import check_books, plan_hold, plan_posting
 from billing.ledger.shapes import Account, Grant, Hold, Posting
 from billing.models import CreditBalance, CreditGrant, CreditHold, LedgerEntry
 from billing.selectors.balances import read_balance
