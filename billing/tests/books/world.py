@@ -11,7 +11,6 @@ from decimal import ROUND_DOWN, Decimal
 from fractions import Fraction
 
 from billing.kinds import UNDONE_BY_MONEY, AllocationKind, EntryKind
-from billing.ledger.lapsing import expire_lapsed
 from billing.ledger.books import CustomerBooks
 from billing.ledger.books_shapes import (
     AllocationRow,
@@ -22,6 +21,7 @@ from billing.ledger.books_shapes import (
     MoneyRow,
 )
 from billing.ledger.books_totals import BooksTotals
+from billing.ledger.lapsing import expire_lapsed
 from billing.ledger.planning import check_books, plan_posting
 from billing.ledger.shapes import Account, NewEntry, Posting
 
