@@ -6,7 +6,6 @@ The address is judged where the connection is made, so a name that says somethin
 import socket
 import ssl
 from collections.abc import Callable
-from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any, Final
 
 from urllib3 import PoolManager
@@ -15,24 +14,11 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import LocationValueError, NewConnectionError
 from urllib3.util import Retry, Timeout
 
+from billing.outgoing.addresses import is_public_address
+
 CONNECT_SECONDS: Final = 5.0
 READ_SECONDS: Final = 10.0
-# Not for the public, though Python takes them for global: IPv4 addresses of any kind inside of IPv6 ones, sites' own
-# addresses as they were once, and the protocols' own, where a cloud keeps its metadata.
-_SPECIAL: Final = tuple(
-    map(ip_network, ("::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "fec0::/10", "192.0.0.0/24"))
-)
 AddressRule = Callable[[str], bool]
-
-
-def is_public_address(address: str) -> bool:
-    """Whether an IP address belongs to the public internet: not to this machine, its network or a cloud's inside."""
-    parsed = ip_address(address.partition("%")[0])
-    if isinstance(parsed, IPv6Address):
-        inner = parsed.ipv4_mapped or parsed.sixtofour or (parsed.teredo[1] if parsed.teredo else None)
-        if inner is not None:
-            return is_public_address(str(inner))
-    return parsed.is_global and not parsed.is_multicast and not any(parsed in network for network in _SPECIAL)
 
 
 class RefusedAddress(LocationValueError):

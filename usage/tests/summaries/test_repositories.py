@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from usage.diffs.network import is_public_address
 from usage.diffs.refusals import DiffRefused
 from usage.diffs.repositories import find_repository, is_allowed_entry, listed_repositories
 from usage.tests.summaries.repositories import make_repository
@@ -131,36 +130,3 @@ def test_listed_addresses_are_found(name: str) -> None:
 )
 def test_entries_of_the_setting_are_judged(entry: str, is_good: bool) -> None:
     assert is_allowed_entry(entry) == is_good
-
-
-@pytest.mark.parametrize(
-    ("address", "is_public"),
-    [
-        ("93.184.215.14", True),
-        ("2606:2800:21f:cb07:6820:80da:af6b:8b2c", True),
-        ("127.0.0.1", False),
-        ("10.1.2.3", False),
-        ("172.16.0.1", False),
-        ("192.168.1.1", False),
-        ("169.254.169.254", False),
-        ("100.64.0.1", False),
-        ("0.0.0.0", False),  # noqa: S104  # compared, not bound
-        ("224.0.0.1", False),
-        ("255.255.255.255", False),
-        ("::1", False),
-        ("::", False),
-        ("fe80::1%eth0", False),
-        ("fc00::1", False),
-        ("::ffff:127.0.0.1", False),
-        ("::ffff:93.184.215.14", True),
-        ("64:ff9b::7f00:1", False),
-        ("64:ff9b:1::7f00:1", False),
-        ("::127.0.0.1", False),
-        ("::ffff:0:127.0.0.1", False),
-        ("fec0::1", False),
-        ("192.0.0.192", False),
-        ("2002:7f00:1::", False),
-    ],
-)
-def test_only_public_addresses_are_spoken_to(address: str, is_public: bool) -> None:
-    assert is_public_address(address) == is_public
