@@ -279,6 +279,36 @@ class StripeObjectMissing(StripeRefused):
     code = "stripe_object_missing"
 
 
+class PaymentDeclined(StripeRefused):
+    """The bank refused a payment that was tried without the customer. Nothing was taken.
+
+    `payment_intent_id` names the attempt at Stripe, `stripe_code` and `decline_code` say why in Stripe's words.
+    """
+
+    code = "payment_declined"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        stripe_code: str | None = None,
+        request_id: str | None = None,
+        decline_code: str = "",
+        payment_intent_id: str = "",
+        payment_method_id: str = "",
+        charge_id: str = "",
+    ) -> None:
+        self.decline_code, self.payment_intent_id = decline_code, payment_intent_id
+        self.payment_method_id, self.charge_id = payment_method_id, charge_id
+        super().__init__(message, stripe_code=stripe_code, request_id=request_id)
+
+
+class PaymentNeedsAuthentication(PaymentDeclined):
+    """The bank wants to hear from the customer first. Nothing was taken; only the customer can pay, on a page."""
+
+    code = "payment_needs_authentication"
+
+
 class StripeUnavailable(BillingError):
     """Stripe could not be reached or failed; whether it acted is unknown. Asking again with the same key is safe."""
 

@@ -24,6 +24,7 @@ from billing.gateway.parsing import (
     parse_product,
     parse_session,
 )
+from billing.gateway.saved_cards import SavedCardCalls
 from billing.gateway.signatures import verify_webhook
 
 API_VERSION = "2026-10-28.endive"
@@ -35,7 +36,7 @@ stripe.enable_telemetry = False
 UiMode = Literal["embedded_page", "hosted_page"]
 
 
-class StripeGateway(MoneyBackCalls, ListingCalls):
+class StripeGateway(SavedCardCalls, MoneyBackCalls, ListingCalls):
     """Stripe, as far as we need it. Each call may raise `StripeRefused`, `StripeObjectMissing` or `StripeUnavailable`.
 
     Every POST takes an idempotency key, derived by the caller from its own row and stored before the call.
@@ -88,12 +89,14 @@ class StripeGateway(MoneyBackCalls, ListingCalls):
         takes_codes: bool,
         is_taxed: bool,
         idempotency_key: str,
+        saves_card: bool = False,
     ) -> SessionFacts:
         """A new checkout for one line item, made by `price_line` or `amount_line`.
 
         `return_url` holds `{CHECKOUT_SESSION_ID}`, which Stripe fills in; an embedded page is cancelled by leaving it.
         `takes_codes` lets the buyer use promotion codes. `is_taxed` lets Stripe Tax add what is due where the buyer
         lives; the address typed in is kept with the customer, without which Stripe refuses to compute it.
+        `saves_card` keeps what is paid with for payments without the customer, who must have agreed to them.
         """
         metadata = {PAYMENT_METADATA_KEY: payment_reference}
         addresses = (
@@ -108,7 +111,11 @@ class StripeGateway(MoneyBackCalls, ListingCalls):
             "client_reference_id": payment_reference,
             "metadata": metadata,
             # A session's metadata does not reach its intent, and refunds and disputes name the intent alone.
-            "payment_intent_data": {"metadata": metadata, "description": description},
+            "payment_intent_data": {
+                "metadata": metadata,
+                "description": description,
+                **({"setup_future_usage": "off_session"} if saves_card else {}),
+            },
             "invoice_creation": {"enabled": True, "invoice_data": {"metadata": metadata}},
             "line_items": [dict(line_item)],
             "allow_promotion_codes": takes_codes,

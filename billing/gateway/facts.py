@@ -68,6 +68,7 @@ class PaymentIntentFacts:
     receipt_url: str
     failure: PaymentAttemptFailure | None
     created_at: datetime | None
+    payment_method_id: str = ""  # what paid, or is about to; after a failure what was tried
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

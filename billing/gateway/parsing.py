@@ -93,6 +93,8 @@ def parse_payment_intent(intent: Json) -> PaymentIntentFacts:
         receipt_url=_text(_mapping(charge).get("receipt_url")),
         failure=_parse_failure(intent.get("last_payment_error")),
         created_at=_moment(intent.get("created")),
+        payment_method_id=_id(intent.get("payment_method"))
+        or _id(_mapping(intent.get("last_payment_error")).get("payment_method")),
     )
 
 

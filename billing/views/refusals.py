@@ -50,6 +50,8 @@ STATUSES = {
     "nothing_to_write_off": 409,
     "refund_not_possible": 409,
     "correction_not_possible": 409,
+    "payment_declined": 409,
+    "payment_needs_authentication": 409,
     "pack_unavailable": 410,
     "idempotency_conflict": 422,
     "batch_refused": 422,

@@ -36,7 +36,16 @@ FRAMEWORK_CODES: Final[dict[str, int]] = {
     "internal_error": 500,
     "database_unavailable": 503,
 }
-NOT_OF_THE_API: Final = frozenset(("webhook_refused", "second_person_needed", "approval_ended", "refund_not_possible"))
+NOT_OF_THE_API: Final = frozenset(
+    (
+        "webhook_refused",
+        "second_person_needed",
+        "approval_ended",
+        "refund_not_possible",
+        "payment_declined",
+        "payment_needs_authentication",
+    )
+)
 
 _MEANINGS: Final[dict[int, tuple[str, str]]] = {
     400: ("BadRequest", "Something in the request cannot be used; `field` names it, `errors` lists all."),
