@@ -6,11 +6,13 @@ from typing import Any, Literal
 
 from sandbox.stripe.afterwards import AfterwardsLevers
 from sandbox.stripe.checkout.cards import FAILING_ACCOUNT, known_card
+from sandbox.stripe.checkout.locating import Location
 from sandbox.stripe.checkout.paying import (
     Attempt,
     Payer,
     apply_code,
     authenticate,
+    locate_customer,
     pay_by_bank_debit,
     pay_by_card,
     pay_free,
@@ -62,19 +64,27 @@ class Control(AfterwardsLevers, SavedCardLevers):
         method: Literal["card", "bank_debit"] = "card",
         email: str | None = None,
         code: str | None = None,
+        country: str | None = None,
+        tax_id: str = "",
+        name: str | None = None,
         authenticate: bool | None = True,
         settles: bool = True,
     ) -> Attempt:
         """Do what a customer does on the checkout page.
 
-        ``code`` is a promotion code (FREE100 makes the session free). A card that asks for 3-D Secure is authenticated,
-        or fails it with ``authenticate=False``, or is left waiting with ``None``. ``settles`` is how a bank debit will
-        end if the sandbox settles it by itself.
+        ``code`` is a promotion code (FREE100 makes the session free). ``country`` and ``tax_id`` are what a page that
+        computes tax is told; without them it is told of somebody in the United States. A card that asks for 3-D Secure
+        is authenticated, or fails it with ``authenticate=False``, or is left waiting with ``None``. ``settles`` is how
+        a bank debit will end if the sandbox settles it by itself.
         """
-        payer = Payer(email=email)
+        payer = Payer(email=email, name=name)
         with self.sandbox.work():
             if code is not None and not apply_code(self.sandbox, session_id, code):
                 raise ValueError(f"The session does not take the code {code}.")
+            session = self.sandbox.require("checkout.session", session_id)
+            is_unknown = session["automatic_tax"]["status"] == "requires_location_inputs"
+            if country or is_unknown:
+                locate_customer(self.sandbox, session_id, Location(country or "US", tax_id=tax_id))
             if self.sandbox.require("checkout.session", session_id)["amount_total"] == 0:
                 return pay_free(self.sandbox, session_id, payer=payer)
             if method == "bank_debit":

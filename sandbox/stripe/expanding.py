@@ -9,6 +9,7 @@ from sandbox.stripe.lists import as_list
 from sandbox.stripe.machine import Sandbox
 from sandbox.stripe.records import Resource, public
 from sandbox.stripe.store import Condition
+from sandbox.stripe.taxes import PERCENT
 
 DEEPEST = 4
 
@@ -90,10 +91,30 @@ def _refunds(sandbox: Sandbox, charge: Resource) -> Resource:
     return as_list([public(refund) for refund in found[:10]], url="/v1/refunds", has_more=len(found) > 10)
 
 
+def _tax_ids(sandbox: Sandbox, customer: Resource) -> Resource:
+    found = sandbox.store.find("tax_id", [Condition("customer", "=", customer["id"])])
+    return as_list([public(tax_id) for tax_id in found], url=f"/v1/customers/{customer['id']}/tax_ids")
+
+
+def _tax(sandbox: Sandbox, customer: Resource) -> Resource:
+    country = (customer["address"] or {}).get("country")
+    state = (customer["address"] or {}).get("state")
+    location = {"country": country, "source": "billing_address", "state": state}
+    status = "unrecognized_location" if not country else "supported" if country in PERCENT else "not_collecting"
+    return {
+        "automatic_tax": status,
+        "ip_address": None,
+        "location": location if country else None,
+        "provider": "stripe",
+    }
+
+
 # What is not in an object unless it is asked for. The place for a customer's subscriptions too.
 _INCLUDED: dict[tuple[str, str], Callable[[Sandbox, Resource], Resource]] = {
     ("charge", "refunds"): _refunds,
     ("checkout.session", "line_items"): _line_items,
+    ("customer", "tax"): _tax,
+    ("customer", "tax_ids"): _tax_ids,
     ("invoice", "payments"): _invoice_payments,
 }
 

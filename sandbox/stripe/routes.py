@@ -21,6 +21,7 @@ from sandbox.stripe.objects import (
     prices,
     products,
     refunds,
+    tax_ids,
     webhook_endpoints,
 )
 from sandbox.stripe.records import Resource
@@ -47,6 +48,10 @@ ROUTES: dict[tuple[str, str], Callable[[Call], Resource]] = {
         "get",
         "/v1/customers/{customer}/payment_methods/{payment_method}",
     ): payment_methods.retrieve_customer_payment_method,
+    ("get", "/v1/customers/{customer}/tax_ids"): tax_ids.list_tax_ids,
+    ("post", "/v1/customers/{customer}/tax_ids"): tax_ids.create_tax_id,
+    ("get", "/v1/customers/{customer}/tax_ids/{id}"): tax_ids.retrieve_tax_id,
+    ("delete", "/v1/customers/{customer}/tax_ids/{id}"): tax_ids.delete_tax_id,
     ("get", "/v1/disputes"): disputes.list_disputes,
     ("get", "/v1/disputes/{dispute}"): disputes.retrieve_dispute,
     ("post", "/v1/disputes/{dispute}"): disputes.update_dispute,

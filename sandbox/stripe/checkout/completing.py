@@ -1,5 +1,6 @@
 """The end of a session: complete, and later the outcome of a delayed payment."""
 
+from sandbox.stripe.checkout.locating import keep_location, located_address
 from sandbox.stripe.events import emit_event
 from sandbox.stripe.machine import Sandbox
 from sandbox.stripe.objects.checkout_sessions import save_session
@@ -17,11 +18,11 @@ def complete_session(
     email = payer_email or session["customer_email"] or (customer or {}).get("email")
     name = payer_name or (customer or {}).get("name")
     session["customer_details"] = {
-        "address": dict.fromkeys(("city", "country", "line1", "line2", "postal_code", "state")),
+        "address": located_address(sandbox, session),
         "email": email,
         "name": name,
         "phone": None,
-        "tax_exempt": "none",
+        "tax_exempt": (customer or {}).get("tax_exempt") or "none",
         "tax_ids": [],
     }
     is_saved = session["_payment_intent_params"].get("setup_future_usage") is not None
@@ -30,6 +31,7 @@ def complete_session(
         customer = new_customer(sandbox, fields={"email": email, "name": name}, metadata={})
         session["customer"] = customer["id"]
         _name_customer(sandbox, session)
+    keep_location(sandbox, session, name=payer_name)
     session |= {"status": "complete", "payment_status": payment_status, "url": None, "client_secret": None}
     if payment_status == "paid":
         _add_receipt(sandbox, session)

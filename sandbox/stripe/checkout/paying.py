@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 from sandbox.stripe.charging.attempts import Taking, end_authentication, take_by_card
 from sandbox.stripe.checkout.cards import FAILING_ACCOUNT, Card
 from sandbox.stripe.checkout.completing import complete_session, report_delayed_outcome
+from sandbox.stripe.checkout.locating import Location, add_up, apply_location
 from sandbox.stripe.errors import ApiError
 from sandbox.stripe.giving_back.following import follow_charge
 from sandbox.stripe.machine import Sandbox
@@ -62,14 +63,19 @@ def apply_code(sandbox: Sandbox, session_id: str, code: str) -> bool:
     if found is None or not session["allow_promotion_codes"]:
         return False
     promotion_code, percent_off = found
-    items = apply_discount(session["_line_items"], percent_off=percent_off)
-    discount = sum(item["amount_discount"] for item in items)
-    session["_line_items"] = items
+    session["_line_items"] = apply_discount(session["_line_items"], percent_off=percent_off)
     session["discounts"] = [{"coupon": promotion_code["promotion"]["coupon"], "promotion_code": promotion_code["id"]}]
-    session["amount_total"] = session["amount_subtotal"] - discount
-    session["total_details"]["amount_discount"] = discount
+    add_up(sandbox, session)
     save_session(sandbox, session)
     return True
+
+
+def locate_customer(sandbox: Sandbox, session_id: str, location: Location) -> bool:
+    """Say where the customer of a session lives, so that its tax is known. Returns whether its total changed."""
+    session = require_open_session(sandbox, session_id)
+    is_changed = apply_location(sandbox, session, location)
+    save_session(sandbox, session)
+    return is_changed
 
 
 def pay_free(sandbox: Sandbox, session_id: str, *, payer: Payer) -> Attempt:
@@ -181,4 +187,5 @@ def _intent_of(sandbox: Sandbox, session: Resource) -> Resource:
 
 
 def _billing(session: Resource, payer: Payer) -> Resource:
-    return billing_details(email=payer.email or session["customer_email"], name=payer.name)
+    billing = billing_details(email=payer.email or session["customer_email"], name=payer.name)
+    return {**billing, "address": session.get("_location") or billing["address"]}

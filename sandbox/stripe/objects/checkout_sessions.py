@@ -3,6 +3,7 @@
 from typing import Any
 
 from sandbox.stripe.calls import Call
+from sandbox.stripe.checkout.locating import add_up
 from sandbox.stripe.errors import ApiError
 from sandbox.stripe.events import emit_event
 from sandbox.stripe.lists import list_page, slice_page
@@ -23,6 +24,8 @@ def create_session(call: Call) -> Resource:
     session = _build_session(sandbox, params, total=total, currency=currency)
     session["_line_items"] = items
     session["_payment_intent_params"] = params.get("payment_intent_data", {})
+    session["_customer_update"] = params.get("customer_update", {})
+    add_up(sandbox, session)
     if session["ui_mode"] == "hosted_page":
         session["url"] = f"{sandbox.base_url}/c/pay/{session['id']}"
     else:
@@ -44,12 +47,7 @@ def _build_session(sandbox: Sandbox, params: dict[str, Any], *, total: int, curr
         "allow_promotion_codes": params.get("allow_promotion_codes"),
         "amount_subtotal": total,
         "amount_total": total,
-        "automatic_tax": {  # noted only: no tax is due here
-            "enabled": params.get("automatic_tax", {}).get("enabled", False),
-            "liability": None,
-            "provider": None,
-            "status": None,
-        },
+        "automatic_tax": _automatic_tax(params),
         "billing_address_collection": params.get("billing_address_collection"),
         "cancel_url": params.get("cancel_url"),
         "client_reference_id": params.get("client_reference_id"),
@@ -103,10 +101,21 @@ def _build_session(sandbox: Sandbox, params: dict[str, Any], *, total: int, curr
         "submit_type": params.get("submit_type"),
         "subscription": None,
         "success_url": params.get("success_url"),
+        "tax_id_collection": {"enabled": False, "required": "never", **params.get("tax_id_collection", {})},
         "total_details": {"amount_discount": 0, "amount_shipping": 0, "amount_tax": 0},
         "ui_mode": ui_mode,
         "url": None,
         "wallet_options": None,
+    }
+
+
+def _automatic_tax(params: dict[str, Any]) -> Resource:
+    is_enabled = params.get("automatic_tax", {}).get("enabled", False)
+    return {
+        "enabled": is_enabled,
+        "liability": {"type": "self"} if is_enabled else None,
+        "provider": "stripe" if is_enabled else None,
+        "status": "requires_location_inputs" if is_enabled else None,
     }
 
 

@@ -5,6 +5,7 @@ from sandbox.stripe.events import emit_event
 from sandbox.stripe.lists import list_page, slice_page
 from sandbox.stripe.machine import Sandbox
 from sandbox.stripe.records import Resource, new_id, random_word
+from sandbox.stripe.taxes import on_invoice, sum_on_invoice
 
 
 def new_receipt(sandbox: Sandbox, *, session: Resource, customer: Resource, intent: Resource) -> Resource:
@@ -28,6 +29,9 @@ def _build_invoice(sandbox: Sandbox, session: Resource, customer: Resource) -> R
     secret, details = random_word(30), session["customer_details"]
     settings = session["invoice_creation"]["invoice_data"]
     lines = [_build_line(item, invoice_id, now) for item in session["_line_items"]]
+    taxes = sum_on_invoice([tax for line in lines for tax in line["taxes"]])
+    added = sum(tax["amount"] for tax in taxes if tax["tax_behavior"] == "exclusive")
+    untaxed = total - sum(tax["amount"] for tax in taxes)
     return {
         "id": invoice_id,
         "object": "invoice",
@@ -46,10 +50,7 @@ def _build_invoice(sandbox: Sandbox, session: Resource, customer: Resource) -> R
         "auto_advance": False,
         "automatic_tax": {
             "disabled_reason": None,
-            "enabled": False,
-            "liability": None,
-            "provider": None,
-            "status": None,
+            **session["automatic_tax"],
         },
         "automatically_finalizes_at": None,
         "billing_reason": "manual",
@@ -58,13 +59,13 @@ def _build_invoice(sandbox: Sandbox, session: Resource, customer: Resource) -> R
         "currency": session["currency"],
         "custom_fields": None,
         "customer": customer["id"],
-        "customer_address": None,
+        "customer_address": details["address"] if details["address"]["country"] else None,
         "customer_email": details["email"],
         "customer_name": details["name"],
         "customer_phone": None,
         "customer_shipping": None,
         "customer_tax_exempt": "none",
-        "customer_tax_ids": [],
+        "customer_tax_ids": details["tax_ids"],
         "default_payment_method": None,
         "default_source": None,
         "default_tax_rates": [],
@@ -110,13 +111,13 @@ def _build_invoice(sandbox: Sandbox, session: Resource, customer: Resource) -> R
             "voided_at": None,
         },
         "subtotal": session["amount_subtotal"],
-        "subtotal_excluding_tax": session["amount_subtotal"],
+        "subtotal_excluding_tax": session["amount_subtotal"] - sum(tax["amount"] for tax in taxes) + added,
         "test_clock": None,
         "total": total,
         "total_discount_amounts": [],
-        "total_excluding_tax": total,
+        "total_excluding_tax": untaxed,
         "total_pretax_credit_amounts": [],
-        "total_taxes": [],
+        "total_taxes": taxes,
         "webhooks_delivered_at": now,
     }
 
@@ -146,7 +147,7 @@ def _build_line(item: Resource, invoice_id: str, now: int) -> Resource:
         "quantity": item["quantity"],
         "subscription": None,
         "subtotal": item["amount_subtotal"],
-        "taxes": [],
+        "taxes": [on_invoice(tax) for tax in item.get("taxes", [])],
     }
 
 

@@ -28,6 +28,7 @@ def check_session_params(sandbox: Sandbox, params: dict[str, Any]) -> None:
         if "customer_email" in params:
             message = "You may only specify one of these parameters: customer, customer_email."
             raise ApiError(message, param="customer")
+    _check_tax(sandbox, params)
     if "discounts" in params:
         raise ApiError("The sandbox takes codes on its page only: use `allow_promotion_codes`.", param="discounts")
     if len(params.get("client_reference_id", "")) > 200:
@@ -59,6 +60,29 @@ def _check_addresses(params: dict[str, Any]) -> None:
         raise ApiError(f"The sandbox does not know the ui_mode {ui_mode}.", param="ui_mode")
     for name in refused:
         raise ApiError(f"The `{name}` parameter is not supported with these settings of `{ui_mode}`.", param=name)
+
+
+def _check_tax(sandbox: Sandbox, params: dict[str, Any]) -> None:
+    update = params.get("customer_update", {})
+    if update and "customer" not in params:
+        raise ApiError("`customer_update` can only be used with `customer`.", param="customer_update")
+    if "customer" not in params:
+        return
+    address = require_customer(sandbox, params["customer"], param="customer")["address"] or {}
+    is_taxed = params.get("automatic_tax", {}).get("enabled", False)
+    if is_taxed and not address.get("country") and update.get("address") != "auto":
+        message = (
+            "Automatic tax calculation in Checkout requires a valid address on the Customer. Add a valid address to "
+            "the Customer or set either `customer_update[address]` to 'auto' or `customer_update[shipping]` to 'auto' "
+            "to save the address entered in Checkout to the Customer."
+        )
+        raise ApiError(message, code="customer_tax_location_invalid", param="automatic_tax")
+    if params.get("tax_id_collection", {}).get("enabled") and update.get("name") != "auto":
+        message = (
+            "Tax ID collection requires updating business name on the customer. To enable tax ID collection for an "
+            "existing customer, please set `customer_update[name]` to `auto`."
+        )
+        raise ApiError(message, param="tax_id_collection")
 
 
 def _check_expiry(sandbox: Sandbox, params: dict[str, Any]) -> None:
