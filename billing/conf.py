@@ -184,3 +184,13 @@ def metrics_token() -> str:
 
 def is_debug() -> bool:
     return bool(settings.DEBUG)
+
+
+def secret_keys() -> tuple[str, ...]:
+    """The keys that secrets at rest may be sealed with; the first one seals."""
+    return (str(settings.SECRET_KEY), *map(str, settings.SECRET_KEY_FALLBACKS))
+
+
+def webhooks_may_reach_loopback() -> bool:
+    """Whether endpoints of webhooks may be on this machine, by plain http: in development, and where a test says so."""
+    return bool(settings.WEBHOOKS_MAY_REACH_LOOPBACK)

@@ -319,3 +319,43 @@ class WebhookRefused(BillingError):
     """A delivery to the webhook is not one of Stripe's, or not one that we may trust."""
 
     code = "webhook_refused"
+
+
+class WebhookEndpointNotFound(BillingError):
+    """There is no such webhook endpoint, or it is somebody else's."""
+
+    code = "webhook_endpoint_not_found"
+
+    def __init__(self, *, endpoint: str) -> None:
+        self.endpoint = endpoint
+        super().__init__(f"There is no webhook endpoint {endpoint}.")
+
+
+class WebhookEndpointExists(BillingError):
+    """The address is subscribed already."""
+
+    code = "webhook_endpoint_exists"
+
+    def __init__(self, *, url: str) -> None:
+        self.url = url
+        super().__init__("This address is an endpoint already. Change its events, or delete it first.")
+
+
+class TooManyWebhookEndpoints(BillingError):
+    """The customer has as many endpoints as one may have."""
+
+    code = "too_many_webhook_endpoints"
+
+    def __init__(self, *, most: int) -> None:
+        self.most = most
+        super().__init__(f"There are {most} webhook endpoints already. Delete one that is not used any more.")
+
+
+class DeliveryNotPossible(BillingError):
+    """Nothing can be sent to the endpoint as it is."""
+
+    code = "delivery_not_possible"
+
+    def __init__(self, *, fault: str, remedy: str) -> None:
+        self.fault, self.remedy = fault, remedy
+        super().__init__(f"{fault}. {remedy}")

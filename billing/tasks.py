@@ -25,6 +25,8 @@ from billing.services.reconciliation.schedule import (
 )
 from billing.services.redaction import redact_old_events
 from billing.services.refund_sending import send_due_refunds
+from billing.services.webhook_messages import purge_old_deliveries
+from billing.services.webhook_sending import WORKER_SECONDS, send_due_deliveries
 from billing.webhooks.catching_up import inbox_of
 from billing.webhooks.inbox import work_off_due_events, work_off_event
 
@@ -62,6 +64,18 @@ def send_refunds() -> int:
 def expand_notices() -> int:
     """Write what is to be sent for new notices; gives how many notices those were."""
     return expand_due_notices()
+
+
+@shared_task(name=wake.SEND_WEBHOOKS)
+def send_webhooks() -> int:
+    """Send webhooks that are due; gives how many were tried."""
+    return send_due_deliveries(seconds=WORKER_SECONDS)
+
+
+@shared_task(name="billing.purge_deliveries", soft_time_limit=3600, time_limit=3660)
+def purge_deliveries() -> int:
+    """Delete webhooks that ended long ago; gives how many."""
+    return purge_old_deliveries(now=timezone.now())
 
 
 @shared_task(name="billing.redact_events", soft_time_limit=3600, time_limit=3660)

@@ -32,15 +32,18 @@ from billing.models.reconciliation import (
 from billing.models.refund import PaymentRefund
 from billing.models.refund_request import RefundRequest, RefundRequestState
 from billing.models.signup_bonus import SignupBonus
+from billing.models.staff_alarm import AlarmKind, StaffAlarm
 from billing.models.stripe_event import EventState, StripeEvent
 from billing.models.subscription import Subscription, SubscriptionStatus
 from billing.models.trial import TrialGrant
+from billing.models.webhook import DeliveryState, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
 __all__ = [
     "FREE_SLUG",
     "Adjustment",
     "AdjustmentDay",
     "AdjustmentState",
+    "AlarmKind",
     "ApiKeySpending",
     "Approval",
     "AuditEntry",
@@ -52,6 +55,7 @@ __all__ = [
     "CustomerFlag",
     "CustomerNote",
     "Decision",
+    "DeliveryState",
     "DisputeMovement",
     "EventState",
     "FindingState",
@@ -87,9 +91,13 @@ __all__ = [
     "RunTrigger",
     "Severity",
     "SignupBonus",
+    "StaffAlarm",
     "StripeEvent",
     "Subscription",
     "SubscriptionStatus",
     "TrialGrant",
     "UncoveredPart",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEndpoint",
 ]

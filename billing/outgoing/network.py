@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Final
 
 from billing.outgoing.addresses import Target, is_loopback_address, is_public_address
@@ -34,13 +35,19 @@ def connect_to(address: str, port: int, timeout_seconds: float) -> socket.socket
     return socket.create_connection((address, port), timeout=timeout_seconds)
 
 
+@cache
+def _trusted() -> ssl.SSLContext:
+    """The certificates that this machine trusts; reading them takes as long as a request."""
+    return ssl.create_default_context()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
     """How names become addresses and addresses connections, and whose certificates are trusted."""
 
     resolve: Resolve = resolve_name
     connect: Connect = connect_to
-    context: ssl.SSLContext = field(default_factory=ssl.create_default_context)
+    context: ssl.SSLContext = field(default_factory=_trusted)
 
     def open(self, *, target: Target, deadline: float) -> socket.socket:
         """A connection to the target, over TLS with its name checked where it asks for TLS.

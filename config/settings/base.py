@@ -177,6 +177,7 @@ LATE_SETTLE_WINDOW_HOURS = 24
 STAFF_APPROVAL_HOURS = 24  # what a second person has not decided by then is off
 PARKED_EVENT_LIFETIME_HOURS = 72
 WEBHOOK_MAX_TRIES = 8
+WEBHOOKS_MAY_REACH_LOOPBACK = False  # webhooks that we send: to this machine, which development alone may want
 EXPORT_XLSX_MAX_ROWS = 50_000  # a workbook is written whole before it can be sent; CSV has no limit
 
 # --- Celery: a wake-up call for what the tables say is due. A lost one costs seconds (the sweeper), so publishing never
@@ -209,6 +210,12 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "fetch-receipts": {"task": "billing.fetch_receipts", "schedule": 60.0, "options": {"expires": 60}},
     "send-refunds": {"task": "billing.send_refunds", "schedule": 60.0, "options": {"expires": 60}},
     "expand-notices": {"task": "billing.expand_notices", "schedule": 30.0, "options": {"expires": 30}},
+    "send-webhooks": {"task": "billing.send_webhooks", "schedule": 30.0, "options": {"expires": 30}},
+    "purge-deliveries": {
+        "task": "billing.purge_deliveries",
+        "schedule": crontab(hour=2, minute=10),
+        "options": {"expires": 3600},
+    },
     "redact-events": {
         "task": "billing.redact_events",
         "schedule": crontab(hour=2, minute=30),

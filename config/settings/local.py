@@ -61,6 +61,7 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+WEBHOOKS_MAY_REACH_LOOPBACK = True
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = True  # security keys over plain http, on this machine only
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = True

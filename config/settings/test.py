@@ -36,5 +36,6 @@ STRIPE_API_BASE = os.environ.get("PREPAID_TEST_STRIPE", "http://127.0.0.1:9")
 API_REQUESTS_PER_MINUTE = 0  # all tests of a worker come from one address; those of the limits set their own
 LLM_API_KEY = os.environ.get("PREPAID_TEST_LLM_KEY", "")
 LLM_BASE_URL = os.environ.get("PREPAID_TEST_LLM", "http://127.0.0.1:9/v1")
+WEBHOOKS_MAY_REACH_LOOPBACK = "PREPAID_TEST_WEBHOOKS" in os.environ  # tests set it for themselves
 STATIC_ROOT.mkdir(exist_ok=True)  # whitenoise warns where it is missing
 MALFORMED_VARIABLES = frozenset(env.malformed)

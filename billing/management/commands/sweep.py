@@ -22,6 +22,8 @@ from billing.services.notice_expansion import expand_due_notices
 from billing.services.parked_events import wake_events_known_by_now
 from billing.services.refund_sending import send_due_refunds
 from billing.services.refunds import expire_refund_requests
+from billing.services.webhook_claims import give_up_waiting
+from billing.services.webhook_sending import send_due_deliveries
 from billing.webhooks.inbox import find_forgotten_events, work_off_due_events
 
 DEFAULT_INTERVAL_SECONDS = 10.0
@@ -32,9 +34,10 @@ class Command(BillingCommand):
     """Needs PostgreSQL only. Several at once share the work, because each chore claims what it does."""
 
     help = (
-        "Every few seconds works off due Stripe events, expires stale holds and lapsed credits, and looks after parked "
-        "events, so that no money waits for Redis or a worker. Runs until it is stopped; SIGTERM ends it after the "
-        "step at hand. Exit code 0: stopped, or --once found everything in order; 1: with --once, a chore failed."
+        "Every few seconds works off due Stripe events, expires stale holds and lapsed credits, looks after parked "
+        "events, and sends webhooks, so that nothing waits for Redis or a worker. Runs until it is stopped; SIGTERM "
+        "ends it after the step at hand. Exit code 0: stopped, or --once found everything in order; 1: with --once, a "
+        "chore failed."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -94,5 +97,7 @@ class Command(BillingCommand):
             "refund_requests_expired": lambda: expire_refund_requests(now=timezone.now()),
             "refunds_sent": lambda: send_due_refunds(gateway=configured_gateway(), now=timezone.now()),
             "notices_expanded": lambda: expand_due_notices(should_stop=self.stopping.is_set),
+            "webhooks_tried": lambda: send_due_deliveries(should_stop=self.stopping.is_set),
+            "webhooks_given_up": lambda: give_up_waiting(now=timezone.now()),
             **conf.further_chores(),
         }
