@@ -90,9 +90,7 @@ def test_the_last_place_is_given_once() -> None:
     for number in range(endpoints.MAX_ENDPOINTS - 1):
         subscribe(customer, f"{URL}{number}")
 
-    answers = answers_at_once(
-        *[lambda number=number: subscribe(customer, f"{URL}?{number}") for number in range(4)]  # type: ignore[misc]
-    )
+    answers = answers_at_once(*[lambda number=number: subscribe(customer, f"{URL}?{number}") for number in range(4)])
 
     assert sorted(type(answer).__name__ for answer in answers) == ["NewSecret", *["TooManyWebhookEndpoints"] * 3]
 
