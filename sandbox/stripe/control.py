@@ -229,6 +229,6 @@ class Control(AfterwardsLevers, SavedCardLevers):
         """Forget all objects, faults and breaches."""
         self.sandbox.faults.clear()
         with self.sandbox.work():
-            self.sandbox.store.clear()
+            self.sandbox.clear()
             self._taken_through = 0
         self.sandbox.breaches.clear()

@@ -16,7 +16,7 @@ DEEPEST = 4
 
 def expand_answer(sandbox: Sandbox, answer: Resource, schema: Schema, paths: list[str]) -> Resource:
     """The answer without private fields, and with each path of ``expand[]`` expanded."""
-    expanded: Resource = _strip(answer)
+    expanded = public(answer)
     for path in paths:
         names = path.split(".")
         if len(names) - (names[0] == "data") > DEEPEST:
@@ -78,7 +78,7 @@ class _Expansion:
 
 def _line_items(sandbox: Sandbox, session: Resource) -> Resource:
     stored = sandbox.store.get(session["id"]) or {}
-    return as_list(_strip(stored["_line_items"]), url=f"/v1/checkout/sessions/{session['id']}/line_items")
+    return as_list([public(item) for item in stored["_line_items"]], url=f"/v1/checkout/sessions/{session['id']}/line_items")
 
 
 def _invoice_payments(sandbox: Sandbox, invoice: Resource) -> Resource:
@@ -117,12 +117,3 @@ _INCLUDED: dict[tuple[str, str], Callable[[Sandbox, Resource], Resource]] = {
     ("customer", "tax_ids"): _tax_ids,
     ("invoice", "payments"): _invoice_payments,
 }
-
-
-def _strip(value: Any) -> Any:
-    if isinstance(value, dict):
-        is_resource = "object" in value  # a key of somebody's metadata may start with an underscore
-        return {name: _strip(item) for name, item in value.items() if not (is_resource and name.startswith("_"))}
-    if isinstance(value, list):
-        return [_strip(item) for item in value]
-    return value

@@ -14,6 +14,8 @@ from sandbox.stripe.faults import Faults
 from sandbox.stripe.records import Resource
 from sandbox.stripe.store import Store
 
+_CLOCK_ID = "sandbox_clock"
+
 
 @dataclass(frozen=True)
 class Cause:
@@ -44,12 +46,30 @@ class Sandbox:
         self.wake_worker: Callable[[], None] = lambda: None
         self.cause = Cause()
         self.step_at = 0.0  # when the step under way began: what happens in one step happens at one time
+        self.standing_at: float | None = None  # the time of what was due earlier, while it is being done
+        with self.store.unit():
+            self.clock_ahead_seconds = float((self.store.get(_CLOCK_ID) or {"ahead_seconds": 0})["ahead_seconds"])
         self._in_flight: set[str] = set()
         self._in_flight_lock = threading.Lock()
 
     def now(self) -> int:
         """The time in whole seconds, as objects carry it."""
-        return int(time.time())
+        return int(self.time())
+
+    def time(self) -> float:
+        """The time of the sandbox's clock: real time, as far ahead as the clock was moved."""
+        return time.time() + self.clock_ahead_seconds if self.standing_at is None else self.standing_at
+
+    def move_clock(self, to: float) -> None:
+        """Set the clock, which goes on from there, also after a restart."""
+        self.clock_ahead_seconds = to - time.time()
+        clock = {"id": _CLOCK_ID, "object": "sandbox.clock", "ahead_seconds": self.clock_ahead_seconds}
+        self.store.put(clock)
+
+    def clear(self) -> None:
+        """Forget all objects; the clock shows real time again."""
+        self.store.clear()
+        self.clock_ahead_seconds = 0.0
 
     @contextmanager
     def work(self, cause: Cause | None = None) -> Iterator[None]:

@@ -1,6 +1,5 @@
 """What every object of the API shares: ids, private fields, metadata."""
 
-import copy
 import secrets
 import string
 from typing import Any, TypeAlias
@@ -21,8 +20,18 @@ def random_word(length: int) -> str:
 
 
 def public(resource: Resource) -> Resource:
-    """A copy without our private fields, whose names start with an underscore."""
-    return copy.deepcopy({name: value for name, value in resource.items() if not name.startswith("_")})
+    """A copy without our private fields, whose names start with an underscore, of it and of the objects in it."""
+    copied: Resource = _strip(resource)
+    return copied
+
+
+def _strip(value: Any) -> Any:
+    if isinstance(value, dict):
+        is_resource = "object" in value  # a key of somebody's metadata may start with an underscore
+        return {name: _strip(item) for name, item in value.items() if not (is_resource and name.startswith("_"))}
+    if isinstance(value, list):
+        return [_strip(item) for item in value]
+    return value
 
 
 def merge_metadata(existing: dict[str, str] | None, given: Any) -> dict[str, str]:

@@ -1,10 +1,14 @@
-"""The background worker: delivers events, settles delayed payments, ends refunds, expires sessions."""
+"""The background worker: delivers events, settles delayed payments, ends refunds, expires sessions.
+
+Where nothing ends by itself, as in tests, subscriptions are not renewed by itself either: ``advance_clock`` does it.
+"""
 
 import logging
 import threading
 import time
 
 from sandbox.stripe.checkout.paying import settle_delayed
+from sandbox.stripe.clock import catch_up
 from sandbox.stripe.deliveries import make_due_deliveries
 from sandbox.stripe.giving_back.refunding import end_refund
 from sandbox.stripe.machine import Sandbox
@@ -55,8 +59,8 @@ class Worker(threading.Thread):
 def do_due_work(sandbox: Sandbox) -> int:
     """Do everything that is due now. Returns how many things were done."""
     with sandbox.store.unit():
-        due = sandbox.store.find_due("checkout.session", now=time.time())
-        refunds = sandbox.store.find_due("refund", now=time.time())
+        due = sandbox.store.find_due("checkout.session", now=sandbox.time())
+        refunds = sandbox.store.find_due("refund", now=sandbox.time())
     for session in due:
         with sandbox.work():
             current = sandbox.store.get(session["id"])
@@ -69,4 +73,5 @@ def do_due_work(sandbox: Sandbox) -> int:
             latest = sandbox.store.get(refund["id"])
             if latest and "_ends_at" in latest:
                 end_refund(sandbox, latest, status=latest["_ends_as"])
-    return len(due) + len(refunds) + make_due_deliveries(sandbox)
+    renewed = 0 if sandbox.settle_after_seconds is None else catch_up(sandbox)
+    return len(due) + len(refunds) + renewed + make_due_deliveries(sandbox)

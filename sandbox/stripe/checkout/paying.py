@@ -1,6 +1,5 @@
 """The attempts to pay a session, and what comes of them."""
 
-import time
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -138,7 +137,7 @@ def pay_by_bank_debit(sandbox: Sandbox, session_id: str, *, payer: Payer, accoun
         attach_payment_method(sandbox, payment_method, customer_id=intent["customer"])
     session["_settles_well"] = account != FAILING_ACCOUNT
     if sandbox.settle_after_seconds is not None:
-        session["_settle_at"] = time.time() + sandbox.settle_after_seconds
+        session["_settle_at"] = sandbox.time() + sandbox.settle_after_seconds
     complete_session(sandbox, session, payer_email=payer.email, payer_name=payer.name, payment_status="unpaid")
     return Attempt("waiting")
 

@@ -1,6 +1,5 @@
 """Refunds: how they start, and how they end at once, later or badly."""
 
-import time
 from typing import Literal, TypeAlias
 
 from sandbox.stripe.errors import ApiError
@@ -53,7 +52,7 @@ def start_refund(
     own_status, own_end = _own_course(charge)
     refund |= {"metadata": metadata or {}, "status": status or own_status}
     if status is None and own_end and sandbox.settle_after_seconds is not None:
-        refund |= {"_ends_as": own_end, "_ends_at": time.time() + sandbox.settle_after_seconds}
+        refund |= {"_ends_as": own_end, "_ends_at": sandbox.time() + sandbox.settle_after_seconds}
     if refund["status"] == "requires_action":
         refund["instructions_email"] = charge["billing_details"]["email"] or "payer@example.com"
         refund["next_action"] = {"type": "display_details", "display_details": {"expires_at": sandbox.now() + 86400}}

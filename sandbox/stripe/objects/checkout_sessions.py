@@ -1,5 +1,6 @@
 """Checkout sessions: made, read, listed and expired here; paid in ``sandbox.stripe.checkout``."""
 
+import time
 from typing import Any
 
 from sandbox.stripe.calls import Call
@@ -31,7 +32,8 @@ def create_session(call: Call) -> Resource:
     else:
         session["client_secret"] = f"{session['id']}_secret_{random_word(40)}"
         session["_client_secret"] = session["client_secret"]  # the page outlives the field, which goes with the end
-    sandbox.store.put(session, due_at=session["expires_at"])
+    session["_expires_at"] = session["expires_at"] + sandbox.now() - int(time.time())  # given by the caller's clock
+    save_session(sandbox, session)
     return session
 
 
@@ -69,7 +71,7 @@ def _build_session(sandbox: Sandbox, params: dict[str, Any], *, total: int, curr
         "customer_details": None,
         "customer_email": params.get("customer_email"),
         "discounts": [],
-        "expires_at": params.get("expires_at", sandbox.now() + LONGEST_SECONDS),
+        "expires_at": params.get("expires_at", int(time.time()) + LONGEST_SECONDS),
         "invoice": None,
         "invoice_creation": {
             "enabled": invoice_creation["enabled"],
@@ -187,5 +189,5 @@ def expire_session(sandbox: Sandbox, session_id: str) -> Resource:
 
 def save_session(sandbox: Sandbox, session: Resource) -> None:
     """Save a changed session; the worker looks at it again when it expires, or when its delayed payment is due."""
-    due_at = session["expires_at"] if session["status"] == "open" else session.get("_settle_at")
+    due_at = session.get("_expires_at", session["expires_at"]) if session["status"] == "open" else session.get("_settle_at")
     sandbox.store.put(session, due_at=due_at)

@@ -1,0 +1,79 @@
+"""A bill: the lines that a subscription owes now, and the invoice that they become."""
+
+from dataclasses import dataclass
+
+from sandbox.stripe.machine import Sandbox
+from sandbox.stripe.records import Resource, new_id
+from sandbox.stripe.subscriptions.collecting import mark_paid
+from sandbox.stripe.subscriptions.discounts import apply_discounts, keep_lasting, percent_off
+from sandbox.stripe.subscriptions.dunning import collect_and_follow, follow_payment
+from sandbox.stripe.subscriptions.invoicing import draft_invoice, finalize_invoice, void_invoice, write_off_invoice
+from sandbox.stripe.subscriptions.lines import take_pending
+
+
+@dataclass(frozen=True)
+class Bill:
+    """An invoice to be. ``period`` is the start and end that it shows."""
+
+    invoice_id: str
+    lines: list[Resource]
+    discounts: list[str]
+    reason: str
+    period: tuple[int, int]
+
+
+def prepare_bill(
+    sandbox: Sandbox, subscription: Resource, *, reason: str, lines: list[Resource], period: tuple[int, int]
+) -> Bill:
+    """A bill of these lines and of all pending ones. The subscription, which is not saved here, notes its invoice."""
+    invoice_id = new_id("in")
+    discounts = list(subscription["discounts"])
+    _note_lines(sandbox, subscription, lines, invoice_id)
+    if apply_discounts(sandbox, lines, discounts):
+        subscription["discounts"] = keep_lasting(sandbox, discounts)
+    subscription["latest_invoice"] = invoice_id
+    pending = take_pending(sandbox, subscription["id"], invoice_id=invoice_id)
+    return Bill(invoice_id, [*pending, *lines], discounts, reason, period)
+
+
+def issue_bill(sandbox: Sandbox, subscription: Resource, bill: Bill, *, paid_by: Resource | None = None) -> Resource:
+    """The invoice of a bill, collected at once; or kept, written off or voided where collection is paused.
+
+    ``paid_by`` is a payment intent that has paid it already.
+    """
+    invoice = draft_invoice(
+        sandbox,
+        subscription,
+        lines=bill.lines,
+        invoice_id=bill.invoice_id,
+        billing_reason=bill.reason,
+        discounts=bill.discounts,
+        period_start=bill.period[0],
+        period_end=bill.period[1],
+        **({"_retries": []} if bill.reason == "subscription_create" else {}),
+    )
+    paused = (subscription["pause_collection"] or {}).get("behavior")
+    if paused == "keep_as_draft" or subscription["status"] == "unpaid":
+        sandbox.store.put({**invoice, "auto_advance": False})
+        return invoice
+    finalize_invoice(sandbox, invoice, intent=paid_by)
+    if invoice["amount_due"] == 0 or paid_by is not None:
+        mark_paid(sandbox, invoice)
+        follow_payment(sandbox, invoice, is_paid=True)
+    elif paused == "void":
+        void_invoice(sandbox, invoice)
+    elif paused == "mark_uncollectible":
+        write_off_invoice(sandbox, invoice)
+    else:
+        collect_and_follow(sandbox, invoice)
+    return invoice
+
+
+def _note_lines(sandbox: Sandbox, subscription: Resource, lines: list[Resource], invoice_id: str) -> None:
+    """Note in each item which line billed it and at what discount: a change of plan gives that back."""
+    taken = percent_off(sandbox, subscription["discounts"])
+    by_item = {line["parent"]["subscription_item_details"]["subscription_item"]: line for line in lines}
+    for item in subscription["items"]["data"]:
+        if line := by_item.get(item["id"]):
+            item["_billed_by"] = {"invoice": invoice_id, "line": line["id"]}
+            item["_percent_off"] = taken
