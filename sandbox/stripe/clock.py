@@ -67,7 +67,8 @@ def _next_step(sandbox: Sandbox, *, until: float) -> _Step | None:
 
 def _session_step(sandbox: Sandbox, session: Resource) -> _Step:
     if session["status"] == "open":
-        return _Step(session.get("_expires_at", session["expires_at"]), lambda: expire_session(sandbox, session["id"]))
+        expires_at = float(session.get("_expires_at") or session["expires_at"])
+        return _Step(expires_at, lambda: expire_session(sandbox, session["id"]))
     succeed = session["_settles_well"]
     return _Step(session["_settle_at"], lambda: settle_delayed(sandbox, session["id"], succeed=succeed))
 

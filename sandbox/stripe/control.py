@@ -18,6 +18,7 @@ from sandbox.stripe.checkout.paying import (
     pay_free,
     settle_delayed,
 )
+from sandbox.stripe.checkout.subscribing import asks_for_card
 from sandbox.stripe.deliveries import (
     DeliverySwitch,
     SignatureKind,
@@ -35,6 +36,7 @@ from sandbox.stripe.objects.webhook_endpoints import set_endpoint
 from sandbox.stripe.records import Resource, public
 from sandbox.stripe.saved_cards import SavedCardLevers
 from sandbox.stripe.store import Condition
+from sandbox.stripe.subscribing import SubscribingLevers
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class SignedEvent:
     signature: str
 
 
-class Control(AfterwardsLevers, SavedCardLevers):
+class Control(AfterwardsLevers, SavedCardLevers, SubscribingLevers):
     """Pays, settles and expires sessions, and decides what goes wrong. Each call is one step of the state machine."""
 
     def __init__(self, sandbox: Sandbox) -> None:
@@ -85,7 +87,7 @@ class Control(AfterwardsLevers, SavedCardLevers):
             is_unknown = session["automatic_tax"]["status"] == "requires_location_inputs"
             if country or is_unknown:
                 locate_customer(self.sandbox, session_id, Location(country or "US", tax_id=tax_id))
-            if self.sandbox.require("checkout.session", session_id)["amount_total"] == 0:
+            if not asks_for_card(self.sandbox, self.sandbox.require("checkout.session", session_id)):
                 return pay_free(self.sandbox, session_id, payer=payer)
             if method == "bank_debit":
                 account = "000123456789" if settles else FAILING_ACCOUNT

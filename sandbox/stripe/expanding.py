@@ -78,7 +78,9 @@ class _Expansion:
 
 def _line_items(sandbox: Sandbox, session: Resource) -> Resource:
     stored = sandbox.store.get(session["id"]) or {}
-    return as_list([public(item) for item in stored["_line_items"]], url=f"/v1/checkout/sessions/{session['id']}/line_items")
+    return as_list(
+        [public(item) for item in stored["_line_items"]], url=f"/v1/checkout/sessions/{session['id']}/line_items"
+    )
 
 
 def _invoice_payments(sandbox: Sandbox, invoice: Resource) -> Resource:

@@ -13,7 +13,7 @@ from sandbox.stripe.records import Resource, public
 
 TakeOutcome: TypeAlias = Literal["paid", "declined", "asks_authentication"]
 
-_NO_AUTHENTICATION = (
+NO_AUTHENTICATION = (
     "We are unable to authenticate your payment method. Please choose a different payment method and try again."
 )
 
@@ -67,7 +67,7 @@ def end_authentication(sandbox: Sandbox, intent: Resource, *, succeed: bool) -> 
     if succeed:
         return take_by_card(sandbox, intent, payment_method, is_authenticated=True)
     code = "payment_intent_authentication_failure"
-    error = _error(code, _NO_AUTHENTICATION, payment_method, kind="invalid_request_error")
+    error = _error(code, NO_AUTHENTICATION, payment_method, kind="invalid_request_error")
     _fail(sandbox, intent, error)
     return Taking("declined", error)
 

@@ -1,9 +1,10 @@
 """The end of a session: complete, and later the outcome of a delayed payment."""
 
 from sandbox.stripe.checkout.locating import keep_location, located_address
+from sandbox.stripe.checkout.subscribing import start_from_session
 from sandbox.stripe.events import emit_event
 from sandbox.stripe.machine import Sandbox
-from sandbox.stripe.objects.checkout_sessions import save_session
+from sandbox.stripe.objects.checkout_sessions import intent_id_of, save_session
 from sandbox.stripe.objects.customers import new_customer
 from sandbox.stripe.objects.invoices import new_receipt
 from sandbox.stripe.objects.payment_methods import attach_payment_method
@@ -25,15 +26,19 @@ def complete_session(
         "tax_exempt": (customer or {}).get("tax_exempt") or "none",
         "tax_ids": [],
     }
+    is_plan = session["mode"] == "subscription"
+    creates_invoice = not is_plan and session["invoice_creation"]["enabled"]
     is_saved = session["_payment_intent_params"].get("setup_future_usage") is not None
-    needs_customer = is_saved or session["customer_creation"] == "always" or session["invoice_creation"]["enabled"]
+    needs_customer = is_saved or session["customer_creation"] == "always" or creates_invoice
     if customer is None and needs_customer:
         customer = new_customer(sandbox, fields={"email": email, "name": name}, metadata={})
         session["customer"] = customer["id"]
         _name_customer(sandbox, session)
     keep_location(sandbox, session, name=payer_name)
     session |= {"status": "complete", "payment_status": payment_status, "url": None, "client_secret": None}
-    if payment_status == "paid":
+    if is_plan:
+        start_from_session(sandbox, session, intent=sandbox.store.get(intent_id_of(session) or ""))
+    elif payment_status == "paid":
         _add_receipt(sandbox, session)
     save_session(sandbox, session)
     emit_event(sandbox, "checkout.session.completed", session)
@@ -49,7 +54,7 @@ def report_delayed_outcome(sandbox: Sandbox, session: Resource, *, intent: Resou
 
 
 def _name_customer(sandbox: Sandbox, session: Resource) -> None:
-    if intent := sandbox.store.get(session["payment_intent"] or ""):
+    if intent := sandbox.store.get(intent_id_of(session) or ""):
         intent["customer"] = session["customer"]
         sandbox.store.put(intent)
         if intent["setup_future_usage"]:

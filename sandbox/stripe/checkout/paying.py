@@ -3,15 +3,16 @@
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from sandbox.stripe.charging.attempts import Taking, end_authentication, take_by_card
+from sandbox.stripe.charging.attempts import NO_AUTHENTICATION, Taking, end_authentication, take_by_card
 from sandbox.stripe.checkout.cards import FAILING_ACCOUNT, Card
 from sandbox.stripe.checkout.completing import complete_session, report_delayed_outcome
 from sandbox.stripe.checkout.locating import Location, add_up, apply_location
+from sandbox.stripe.checkout.subscribing import asks_for_card, due_today, is_plan, refuse_setup
 from sandbox.stripe.errors import ApiError
 from sandbox.stripe.giving_back.following import follow_charge
 from sandbox.stripe.machine import Sandbox
 from sandbox.stripe.objects.charges import new_charge, save_charge, settle_charge
-from sandbox.stripe.objects.checkout_sessions import save_session
+from sandbox.stripe.objects.checkout_sessions import intent_id_of, save_session
 from sandbox.stripe.objects.line_items import apply_discount
 from sandbox.stripe.objects.payment_intents import move_intent, new_payment_intent
 from sandbox.stripe.objects.payment_methods import (
@@ -80,22 +81,21 @@ def locate_customer(sandbox: Sandbox, session_id: str, location: Location) -> bo
 def pay_free(sandbox: Sandbox, session_id: str, *, payer: Payer) -> Attempt:
     """Complete a session that costs nothing."""
     session = require_open_session(sandbox, session_id)
-    if session["amount_total"] != 0:
+    if asks_for_card(sandbox, session):
         raise ApiError("This Checkout Session is not free.")
-    complete_session(
-        sandbox, session, payer_email=payer.email, payer_name=payer.name, payment_status="no_payment_required"
-    )
-    return Attempt("free")
+    return _complete_free(sandbox, session, payer)
 
 
 def pay_by_card(sandbox: Sandbox, session_id: str, *, card: Card, payer: Payer) -> Attempt:
     """Try to pay a session by card. A declined one leaves it open, and so does one that must be authenticated."""
     session = require_open_session(sandbox, session_id)
-    intent = _intent_of(sandbox, session)
     billing = _billing(session, payer)
     payment_method = new_card(
         sandbox, number=card.number, exp_month=card.exp_month, exp_year=card.exp_year, billing=billing
     )
+    if due_today(sandbox, session) == 0:
+        return _save_card(sandbox, session, payer, card, payment_method)
+    intent = _intent_of(sandbox, session)
     taking = take_by_card(sandbox, intent, payment_method)
     if taking.outcome == "asks_authentication":
         session["_authentication"] = {"email": payer.email, "name": payer.name}
@@ -110,9 +110,30 @@ def authenticate(sandbox: Sandbox, session_id: str, *, succeed: bool) -> Attempt
     if waiting is None:
         raise ApiError("Nothing waits for authentication in this Checkout Session.")
     save_session(sandbox, session)
-    intent = sandbox.require("payment_intent", session["payment_intent"])
+    payer = Payer(waiting["email"], waiting["name"])
+    if due_today(sandbox, session) == 0:
+        return _complete_free(sandbox, session, payer) if succeed else Attempt("declined", NO_AUTHENTICATION)
+    intent = sandbox.require("payment_intent", intent_id_of(session) or "")
     taking = end_authentication(sandbox, intent, succeed=succeed)
-    return _conclude(sandbox, session, intent, Payer(waiting["email"], waiting["name"]), taking)
+    return _conclude(sandbox, session, intent, payer, taking)
+
+
+def _save_card(sandbox: Sandbox, session: Resource, payer: Payer, card: Card, payment_method: Resource) -> Attempt:
+    """Take a card for what is to be paid later; nothing is due today."""
+    if message := refuse_setup(card):
+        return Attempt("declined", message)
+    session["_saved_card"] = payment_method["id"]
+    if card.behaviour.asks_authentication:
+        session["_authentication"] = {"email": payer.email, "name": payer.name}
+        save_session(sandbox, session)
+        return Attempt("asks_authentication")
+    return _complete_free(sandbox, session, payer)
+
+
+def _complete_free(sandbox: Sandbox, session: Resource, payer: Payer) -> Attempt:
+    status = "paid" if session["amount_total"] else "no_payment_required"  # a credit may pay all of it
+    complete_session(sandbox, session, payer_email=payer.email, payer_name=payer.name, payment_status=status)
+    return Attempt("free")
 
 
 def _conclude(sandbox: Sandbox, session: Resource, intent: Resource, payer: Payer, taking: Taking) -> Attempt:
@@ -125,6 +146,8 @@ def _conclude(sandbox: Sandbox, session: Resource, intent: Resource, payer: Paye
 def pay_by_bank_debit(sandbox: Sandbox, session_id: str, *, payer: Payer, account: str = "000123456789") -> Attempt:
     """Complete a session by a debit whose money comes, or does not come, later."""
     session = require_open_session(sandbox, session_id)
+    if is_plan(session):
+        raise ApiError("The sandbox takes cards only for subscriptions.")
     intent = _intent_of(sandbox, session)
     kind = delayed_type_of(session["currency"])
     details = {"fingerprint": random_word(16), "last4": account[-4:]}
@@ -175,12 +198,13 @@ def settle_delayed(sandbox: Sandbox, session_id: str, *, succeed: bool) -> Resou
 
 
 def _intent_of(sandbox: Sandbox, session: Resource) -> Resource:
-    if session["payment_intent"]:
-        intent = sandbox.require("payment_intent", session["payment_intent"])
-        intent["amount"] = session["amount_total"]  # a code may have been given since the last attempt
+    amount = due_today(sandbox, session)
+    if intent_id := intent_id_of(session):
+        intent = sandbox.require("payment_intent", intent_id)
+        intent["amount"] = amount  # a code may have been given since the last attempt
         return intent
-    intent = new_payment_intent(sandbox, session=session)
-    session["payment_intent"] = intent["id"]
+    intent = new_payment_intent(sandbox, session=session, amount=amount)
+    session["_payment_intent" if is_plan(session) else "payment_intent"] = intent["id"]
     save_session(sandbox, session)
     return intent
 

@@ -3,19 +3,23 @@
 from sandbox.stripe.errors import ApiError
 from sandbox.stripe.events import emit_event
 from sandbox.stripe.machine import Sandbox
+from sandbox.stripe.objects.checkout_sessions import intent_id_of
 from sandbox.stripe.records import Resource
 from sandbox.stripe.store import Condition
 
 
 def find_charge(sandbox: Sandbox, resource_id: str) -> Resource:
-    """The charge with this id, or the one that paid this payment intent or checkout session.
+    """The charge with this id, or the one that paid this payment intent, checkout session or invoice.
 
     Raises:
         ApiError: there is none.
     """
     found = sandbox.store.get(resource_id)
     if found is not None and found["object"] == "checkout.session":
-        found = sandbox.store.get(found["payment_intent"] or "")
+        found = sandbox.store.get(intent_id_of(found) or "")
+    if found is not None and found["object"] == "invoice":
+        payments = sandbox.store.find("invoice_payment", [Condition("invoice", "=", resource_id)], limit=1)
+        found = sandbox.store.get(payments[0]["payment"]["payment_intent"] or "") if payments else None
     if found is not None and found["object"] == "payment_intent":
         found = sandbox.store.get(found["latest_charge"] or "")
     if found is None or found["object"] != "charge":

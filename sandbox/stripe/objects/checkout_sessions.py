@@ -11,6 +11,7 @@ from sandbox.stripe.lists import list_page, slice_page
 from sandbox.stripe.machine import Sandbox
 from sandbox.stripe.objects.line_items import build_line_items
 from sandbox.stripe.objects.payment_methods import delayed_type_of
+from sandbox.stripe.objects.session_plans import plan_fields, read_plan
 from sandbox.stripe.objects.session_rules import LONGEST_SECONDS, check_amount, check_session_params
 from sandbox.stripe.records import Resource, merge_metadata, random_word
 
@@ -19,13 +20,19 @@ def create_session(call: Call) -> Resource:
     """A new open session."""
     params, sandbox = call.params, call.sandbox
     check_session_params(sandbox, params)
-    items = build_line_items(sandbox, params["line_items"])
+    is_recurring = params["mode"] == "subscription"
+    items = build_line_items(sandbox, params["line_items"], is_recurring=is_recurring)
+    plan = read_plan(sandbox, params) if is_recurring else None
+    if plan and plan["trial_end"]:
+        items = [{**item, "amount_subtotal": 0, "amount_total": 0} for item in items]
     total, currency = sum(item["amount_total"] for item in items), items[0]["currency"]
     check_amount(amount=total, currency=currency)
     session = _build_session(sandbox, params, total=total, currency=currency)
     session["_line_items"] = items
     session["_payment_intent_params"] = params.get("payment_intent_data", {})
     session["_customer_update"] = params.get("customer_update", {})
+    if plan:
+        session |= plan_fields(plan, params)
     add_up(sandbox, session)
     if session["ui_mode"] == "hosted_page":
         session["url"] = f"{sandbox.base_url}/c/pay/{session['id']}"
@@ -80,7 +87,7 @@ def _build_session(sandbox: Sandbox, params: dict[str, Any], *, total: int, curr
         "livemode": False,
         "locale": params.get("locale"),
         "metadata": merge_metadata({}, params.get("metadata")),
-        "mode": "payment",
+        "mode": params["mode"],
         "origin_context": None,
         "payment_intent": None,
         "payment_link": None,
@@ -187,7 +194,13 @@ def expire_session(sandbox: Sandbox, session_id: str) -> Resource:
     return session
 
 
+def intent_id_of(session: Resource) -> str | None:
+    """The payment intent of a session; one that starts a subscription does not show it."""
+    return session["payment_intent"] or session.get("_payment_intent")
+
+
 def save_session(sandbox: Sandbox, session: Resource) -> None:
     """Save a changed session; the worker looks at it again when it expires, or when its delayed payment is due."""
-    due_at = session.get("_expires_at", session["expires_at"]) if session["status"] == "open" else session.get("_settle_at")
+    expires_at = session.get("_expires_at", session["expires_at"])
+    due_at = expires_at if session["status"] == "open" else session.get("_settle_at")
     sandbox.store.put(session, due_at=due_at)

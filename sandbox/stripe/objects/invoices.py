@@ -175,13 +175,19 @@ def retrieve_invoice(call: Call) -> Resource:
 
 def list_invoices(call: Call) -> Resource:
     """A page of invoices."""
-    filters = {name: name for name in ("collection_method", "created", "customer", "status")}
+    filters = {name: name for name in ("collection_method", "created", "customer", "due_date", "status")}
+    filters["subscription"] = "parent.subscription_details.subscription"
     return list_page(call.sandbox, kind="invoice", url=call.path, params=call.params, filters=filters)
 
 
 def list_invoice_lines(call: Call) -> Resource:
     """A page of the lines of an invoice."""
-    return slice_page(call.find("invoice")["lines"]["data"], url=call.path, params=call.params)
+    return slice_page(_lines_of(call.find("invoice")), url=call.path, params=call.params)
+
+
+def _lines_of(invoice: Resource) -> list[Resource]:
+    lines: list[Resource] = invoice.get("_lines") or invoice["lines"]["data"]  # the object shows the first ten only
+    return lines
 
 
 def retrieve_invoice_payment(call: Call) -> Resource:

@@ -11,33 +11,37 @@ from sandbox.stripe.records import Resource, new_id
 MOST_LINES = 100
 
 
-def build_line_items(sandbox: Sandbox, given: list[dict[str, Any]]) -> list[Resource]:
+def build_line_items(sandbox: Sandbox, given: list[dict[str, Any]], *, is_recurring: bool = False) -> list[Resource]:
     """The lines of a new session, each with its price, which may be described on the spot.
 
     Raises:
-        ApiError: a price is unknown, inactive or recurring, currencies are mixed, or there are too many lines.
+        ApiError: a price is unknown, inactive or of the wrong type, currencies are mixed, or there are too many lines.
     """
     if len(given) > MOST_LINES:
         raise ApiError(f"You can only pass {MOST_LINES} line items.", param="line_items")
-    items = [_build_line_item(sandbox, line, f"line_items[{index}]") for index, line in enumerate(given)]
+    items = [_build_line_item(sandbox, line, f"line_items[{index}]", is_recurring) for index, line in enumerate(given)]
     if len({item["currency"] for item in items}) > 1:
         raise ApiError("All prices on a Checkout Session must use the same currency.", param="line_items")
     return items
 
 
-def apply_discount(items: list[Resource], *, percent_off: int) -> list[Resource]:
+def apply_discount(items: list[Resource], *, percent_off: float) -> list[Resource]:
     """The lines with a percentage taken off, rounded to the minor unit."""
     discounted = []
     for item in items:
-        amount = (item["amount_subtotal"] * percent_off + 50) // 100
+        amount = int(item["amount_subtotal"] * percent_off / 100 + 0.5)
         discounted.append({**item, "amount_discount": amount, "amount_total": item["amount_subtotal"] - amount})
     return discounted
 
 
-def _build_line_item(sandbox: Sandbox, line: dict[str, Any], at: str) -> Resource:
+def _build_line_item(sandbox: Sandbox, line: dict[str, Any], at: str, is_recurring: bool) -> Resource:
     price = _price_of(sandbox, line, at)
-    if price["type"] != "one_time":
-        message = "You specified `payment` mode but passed a recurring price."
+    if (price["type"] == "recurring") != is_recurring:
+        refusals = (
+            "You specified `payment` mode but passed a recurring price.",
+            "The sandbox takes recurring prices only in `subscription` mode.",
+        )
+        message = refusals[is_recurring]
         raise ApiError(message, param=f"{at}[price]")
     quantity = line.get("quantity", 1)
     if quantity < 1:

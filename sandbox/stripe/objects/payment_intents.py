@@ -9,11 +9,11 @@ from sandbox.stripe.machine import Sandbox
 from sandbox.stripe.records import Resource, merge_metadata, new_id, random_word
 
 
-def new_payment_intent(sandbox: Sandbox, *, session: Resource) -> Resource:
+def new_payment_intent(sandbox: Sandbox, *, session: Resource, amount: int) -> Resource:
     """The payment intent of a session, made when the customer first tries to pay."""
     return new_intent(
         sandbox,
-        amount=session["amount_total"],
+        amount=amount,
         currency=session["currency"],
         customer_id=session["customer"],
         types=session["payment_method_types"],

@@ -9,6 +9,10 @@ from sandbox.stripe.objects.customers import require_customer
 
 SHORTEST_SECONDS, LONGEST_SECONDS = 30 * 60, 24 * 3600
 LEAST_AMOUNT = 50
+_REFUSED_IN: dict[str, tuple[str, ...]] = {
+    "payment": ("subscription_data", "payment_method_collection"),
+    "subscription": ("payment_intent_data", "invoice_creation", "customer_creation", "submit_type"),
+}
 _SLACK_SECONDS = 60  # Stripe's clock and the caller's differ
 
 
@@ -18,11 +22,15 @@ def check_session_params(sandbox: Sandbox, params: dict[str, Any]) -> None:
     Raises:
         ApiError: with the parameter at fault.
     """
-    if params.get("mode") != "payment":
-        message = "The sandbox knows sessions in `payment` mode only." if "mode" in params else "Missing mode."
+    mode = params.get("mode")
+    if mode not in _REFUSED_IN:
+        message = f"The sandbox knows no sessions in `{mode}` mode." if mode else "Missing mode."
         raise ApiError(message, param="mode")
+    for name in _REFUSED_IN[mode]:
+        if name in params:
+            raise ApiError(f"You can not pass `{name}` in `{mode}` mode.", param=name)
     if not params.get("line_items"):
-        raise ApiError("The `line_items` parameter is required in payment mode.", param="line_items")
+        raise ApiError(f"The `line_items` parameter is required in {mode} mode.", param="line_items")
     _check_addresses(params)
     if "customer" in params:
         require_customer(sandbox, params["customer"], param="customer")

@@ -36,7 +36,7 @@ def invoice_view(request: HttpRequest, invoice_id: str, secret: str) -> HttpResp
     sandbox = sandbox_of(request)
     with sandbox.work():
         invoice = sandbox.store.get(invoice_id, kind="invoice")
-    if invoice is None or not invoice["hosted_invoice_url"].endswith(f"/{secret}"):
+    if invoice is None or not (invoice["hosted_invoice_url"] or "").endswith(f"/{secret}"):
         raise Http404("There is no such invoice.")
     context = {
         "title": "Invoice",

@@ -1,4 +1,4 @@
-"""The balance of a customer: credit from negative invoices and gifts, used up by the next invoices. Negative is credit."""
+"""The balance of a customer: credit, which is negative, from refunded time and gifts; the next invoices use it up."""
 
 from sandbox.stripe.events import save_change
 from sandbox.stripe.machine import Sandbox

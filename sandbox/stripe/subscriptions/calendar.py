@@ -1,4 +1,4 @@
-"""Billing periods: when one ends that starts now, counted from the anchor so that the 31st comes back after February."""
+"""Billing periods, counted from an anchor, so that the 31st comes back after February."""
 
 import calendar
 from datetime import UTC, datetime, timedelta

@@ -77,9 +77,7 @@ def void_invoice(sandbox: Sandbox, invoice: Resource) -> None:
     if used:
         currency = invoice["currency"]
         kind = "unapplied_from_invoice"
-        move_balance(
-            sandbox, invoice["customer"], amount=used, kind=kind, currency=currency, invoice_id=invoice["id"]
-        )
+        move_balance(sandbox, invoice["customer"], amount=used, kind=kind, currency=currency, invoice_id=invoice["id"])
     _close_invoice(sandbox, invoice, status="void", at="voided_at", event_type="invoice.voided")
 
 

@@ -7,6 +7,7 @@ from sandbox.stripe.lists import as_list
 from sandbox.stripe.machine import Sandbox
 from sandbox.stripe.objects.prices import build_price
 from sandbox.stripe.records import Resource, merge_metadata, new_id
+from sandbox.stripe.subscriptions.calendar import same_interval
 
 
 def new_item(
@@ -66,8 +67,7 @@ def check_items(items: list[Resource]) -> None:
         raise ApiError("A subscription must have at least one item.", param="items")
     if len({item["price"]["currency"] for item in items}) > 1:
         raise ApiError("All prices on a subscription must use the same currency.", param="items")
-    intervals = {(item["price"]["recurring"]["interval"], item["price"]["recurring"]["interval_count"]) for item in items}
-    if len(intervals) > 1:
+    if not all(same_interval(items[0]["price"], item["price"]) for item in items):
         raise ApiError("The sandbox bills all items of a subscription in the same interval.", param="items")
 
 

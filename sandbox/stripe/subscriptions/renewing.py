@@ -70,9 +70,7 @@ def _bill_rest(sandbox: Sandbox, subscription: Resource) -> None:
 
 def _has_card(sandbox: Sandbox, subscription: Resource) -> bool:
     customer = sandbox.require("customer", subscription["customer"])
-    return bool(
-        subscription["default_payment_method"] or customer["invoice_settings"]["default_payment_method"]
-    )
+    return bool(subscription["default_payment_method"] or customer["invoice_settings"]["default_payment_method"])
 
 
 def _pause(sandbox: Sandbox, subscription: Resource) -> None:

@@ -67,7 +67,7 @@ def test_unknown_address_is_refused(shop: Shop) -> None:
 
 def test_object_that_is_not_there_yet_is_refused_by_name(shop: Shop) -> None:
     with pytest.raises(stripe.InvalidRequestError, match="The sandbox does not have it"):
-        shop.client.v1.subscriptions.list()
+        shop.client.v1.billing.credit_grants.list()
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,8 @@ def test_request_that_breaks_the_contract_is_refused_and_noted(
 @pytest.mark.parametrize(
     ("params", "param"),
     [
-        ({"mode": "subscription"}, "mode"),
+        ({"mode": "setup"}, "mode"),
+        ({"mode": "subscription"}, "line_items[0][price]"),
         ({"line_items": []}, "line_items"),
         ({"line_items": [{"price": "price_none", "quantity": 1}]}, "line_items[0][price]"),
         ({"line_items": [{"quantity": 1}]}, "line_items[0]"),
