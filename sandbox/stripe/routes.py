@@ -23,11 +23,8 @@ from sandbox.stripe.objects import (
     products,
     promotion_codes,
     refunds,
-<<<<<<< HEAD
-    tax_ids,
-=======
     subscriptions,
->>>>>>> 3abe790 (sandbox: Sell subscriptions that a clock renews)
+    tax_ids,
     webhook_endpoints,
 )
 from sandbox.stripe.records import Resource

@@ -6,7 +6,7 @@ from sandbox.stripe.objects.payment_methods import attach_payment_method
 from sandbox.stripe.objects.session_plans import DAY_SECONDS
 from sandbox.stripe.records import Resource
 from sandbox.stripe.subscriptions.invoicing import LEAST_AMOUNT
-from sandbox.stripe.subscriptions.starting import Start, start_subscription
+from sandbox.stripe.subscriptions.starting import Start, automatic_tax, start_subscription
 
 
 def is_plan(session: Resource) -> bool:
@@ -52,7 +52,7 @@ def start_from_session(sandbox: Sandbox, session: Resource, *, intent: Resource 
         metadata=plan["metadata"],
         payment_method_id=payment_method_id,
         session_id=session["id"],
-        fields=plan["fields"],
+        fields={**plan["fields"], "automatic_tax": automatic_tax(is_enabled=session["automatic_tax"]["enabled"])},
     )
     subscription = start_subscription(sandbox, start, paid_by=intent)
     session |= {"subscription": subscription["id"], "invoice": subscription["latest_invoice"]}

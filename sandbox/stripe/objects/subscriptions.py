@@ -9,11 +9,12 @@ from sandbox.stripe.objects.customers import require_customer
 from sandbox.stripe.objects.session_plans import read_trial_end
 from sandbox.stripe.records import Resource, merge_metadata
 from sandbox.stripe.store import Condition
-from sandbox.stripe.subscriptions.starting import Start, start_subscription
+from sandbox.stripe.subscriptions.starting import Start, automatic_tax, start_subscription
 
 _TAKEN_OVER = ("description", "trial_settings", "cancel_at", "cancel_at_period_end", "payment_settings")
 _READ = frozenset(
     {
+        "automatic_tax",
         "customer",
         "items",
         "discounts",
@@ -39,6 +40,7 @@ def create_subscription(call: Call) -> Resource:
     customer = require_customer(call.sandbox, params.get("customer", ""), param="customer")
     if params.get("payment_behavior", "allow_incomplete") != "allow_incomplete":
         raise ApiError("The sandbox knows the behaviour `allow_incomplete` only.", param="payment_behavior")
+    is_taxed = params.get("automatic_tax", {}).get("enabled", False)
     start = Start(
         customer_id=customer["id"],
         items=params.get("items", []),
@@ -46,7 +48,7 @@ def create_subscription(call: Call) -> Resource:
         discounts=params.get("discounts") or [],
         metadata=merge_metadata({}, params.get("metadata")),
         payment_method_id=params.get("default_payment_method"),
-        fields={name: params[name] for name in _TAKEN_OVER if name in params},
+        fields={**_given_fields(params), "automatic_tax": automatic_tax(is_enabled=is_taxed)},
     )
     return start_subscription(call.sandbox, start)
 
@@ -87,6 +89,10 @@ def list_subscription_items(call: Call) -> Resource:
     """A page of the items of a subscription."""
     subscription = call.sandbox.require("subscription", call.params.get("subscription", ""), param="subscription")
     return slice_page(subscription["items"]["data"], url=call.path, params=call.params)
+
+
+def _given_fields(params: dict[str, Any]) -> Resource:
+    return {name: params[name] for name in _TAKEN_OVER if name in params}
 
 
 def refuse_unknown(params: dict[str, Any], known: frozenset[str]) -> None:

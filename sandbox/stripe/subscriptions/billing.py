@@ -7,6 +7,7 @@ from sandbox.stripe.records import Resource, new_id
 from sandbox.stripe.subscriptions.collecting import mark_paid
 from sandbox.stripe.subscriptions.discounts import apply_discounts, keep_lasting, percent_off
 from sandbox.stripe.subscriptions.dunning import collect_and_follow, follow_payment
+from sandbox.stripe.subscriptions.invoice_form import tax_lines
 from sandbox.stripe.subscriptions.invoicing import draft_invoice, finalize_invoice, void_invoice, write_off_invoice
 from sandbox.stripe.subscriptions.lines import take_pending
 
@@ -33,7 +34,9 @@ def prepare_bill(
         subscription["discounts"] = keep_lasting(sandbox, discounts)
     subscription["latest_invoice"] = invoice_id
     pending = take_pending(sandbox, subscription["id"], invoice_id=invoice_id)
-    return Bill(invoice_id, [*pending, *lines], discounts, reason, period)
+    all_lines = [*pending, *lines]
+    tax_lines(sandbox, subscription, all_lines)
+    return Bill(invoice_id, all_lines, discounts, reason, period)
 
 
 def issue_bill(sandbox: Sandbox, subscription: Resource, bill: Bill, *, paid_by: Resource | None = None) -> Resource:

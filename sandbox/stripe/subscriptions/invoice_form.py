@@ -2,8 +2,10 @@
 
 from sandbox.stripe.lists import DEFAULT_LIMIT
 from sandbox.stripe.machine import Sandbox
+from sandbox.stripe.objects.tax_ids import tax_ids_of
 from sandbox.stripe.records import Resource
 from sandbox.stripe.subscriptions.discounts import total_discounts
+from sandbox.stripe.taxes import on_invoice, on_item, sum_on_invoice, tax_on, tax_status, taxpayer_of
 
 
 def put_lines(invoice: Resource, lines: list[Resource]) -> None:
@@ -12,7 +14,10 @@ def put_lines(invoice: Resource, lines: list[Resource]) -> None:
         line["invoice"] = invoice["id"]
     taken = total_discounts(lines)
     subtotal = sum(line["amount"] for line in lines)
-    total = subtotal - sum(discount["amount"] for discount in taken)
+    taxes = sum_on_invoice([tax for line in lines for tax in line["taxes"]])
+    added = sum(tax["amount"] for tax in taxes if tax["tax_behavior"] == "exclusive")
+    all_taxes = sum(tax["amount"] for tax in taxes)
+    total = subtotal - sum(discount["amount"] for discount in taken) + added
     invoice |= {
         "_lines": lines,
         "lines": {
@@ -22,13 +27,37 @@ def put_lines(invoice: Resource, lines: list[Resource]) -> None:
             "url": f"/v1/invoices/{invoice['id']}/lines",
         },
         "subtotal": subtotal,
-        "subtotal_excluding_tax": subtotal,
+        "subtotal_excluding_tax": subtotal + added - all_taxes,
         "total": total,
-        "total_excluding_tax": total,
+        "total_excluding_tax": total - all_taxes,
+        "total_taxes": taxes,
         "total_discount_amounts": taken,
         "total_pretax_credit_amounts": [{**discount, "type": "discount"} for discount in taken],
         "amount_due": max(0, total),
         "amount_remaining": max(0, total),
+    }
+
+
+def tax_lines(sandbox: Sandbox, subscription: Resource, lines: list[Resource]) -> None:
+    """Compute the tax on each line, after its discount, where the subscription is taxed."""
+    if not subscription["automatic_tax"]["enabled"]:
+        return
+    taxpayer = taxpayer_of(sandbox, sandbox.require("customer", subscription["customer"]))
+    for line in lines:
+        price = sandbox.require("price", line["pricing"]["price_details"]["price"])
+        net = line["amount"] - sum(taken["amount"] for taken in line["discount_amounts"])
+        tax = tax_on(net, taxpayer=taxpayer, behavior=price["tax_behavior"] or "unspecified")
+        line["taxes"] = [on_invoice(on_item(sandbox, tax))]
+
+
+def _automatic_tax(sandbox: Sandbox, subscription: Resource, customer: Resource) -> Resource:
+    is_enabled = bool(subscription["automatic_tax"]["enabled"])
+    return {
+        "disabled_reason": None,
+        "enabled": is_enabled,
+        "liability": {"type": "self"} if is_enabled else None,
+        "provider": "stripe" if is_enabled else None,
+        "status": tax_status(taxpayer_of(sandbox, customer)) if is_enabled else None,
     }
 
 
@@ -49,13 +78,7 @@ def build_invoice(sandbox: Sandbox, subscription: Resource, *, customer: Resourc
         "attempt_count": 0,
         "attempted": False,
         "auto_advance": True,
-        "automatic_tax": {
-            "disabled_reason": None,
-            "enabled": False,
-            "liability": None,
-            "provider": None,
-            "status": None,
-        },
+        "automatic_tax": _automatic_tax(sandbox, subscription, customer),
         "automatically_finalizes_at": None,
         "billing_reason": "subscription_cycle",
         "collection_method": subscription["collection_method"],
@@ -69,7 +92,9 @@ def build_invoice(sandbox: Sandbox, subscription: Resource, *, customer: Resourc
         "customer_phone": customer["phone"],
         "customer_shipping": None,
         "customer_tax_exempt": customer["tax_exempt"] or "none",
-        "customer_tax_ids": [],
+        "customer_tax_ids": [
+            {"type": one["type"], "value": one["value"]} for one in tax_ids_of(sandbox, customer["id"])
+        ],
         "default_payment_method": None,
         "default_source": None,
         "default_tax_rates": [],
@@ -118,6 +143,5 @@ def build_invoice(sandbox: Sandbox, subscription: Resource, *, customer: Resourc
             "voided_at": None,
         },
         "test_clock": None,
-        "total_taxes": [],
         "webhooks_delivered_at": now,
     }

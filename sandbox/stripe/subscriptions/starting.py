@@ -58,6 +58,11 @@ def tell_of_trial_end(sandbox: Sandbox, subscription: Resource) -> None:
     emit_event(sandbox, "customer.subscription.trial_will_end", subscription)
 
 
+def automatic_tax(*, is_enabled: bool) -> Resource:
+    """Whether tax is computed, as a subscription shows it."""
+    return {"disabled_reason": None, "enabled": is_enabled, "liability": {"type": "self"} if is_enabled else None}
+
+
 def _build_subscription(sandbox: Sandbox, start: Start) -> Resource:
     now, subscription_id, trial_end = sandbox.now(), new_id("sub"), start.trial_end
     items = [
@@ -79,7 +84,7 @@ def _build_subscription(sandbox: Sandbox, start: Start) -> Resource:
         "object": "subscription",
         "application": None,
         "application_fee_percent": None,
-        "automatic_tax": {"disabled_reason": None, "enabled": False, "liability": None},
+        "automatic_tax": automatic_tax(is_enabled=False),
         "billing_cycle_anchor": trial_end or now,
         "billing_cycle_anchor_config": None,
         "billing_mode": {"flexible": {"proration_discounts": "included"}, "type": "flexible"},

@@ -185,6 +185,23 @@ def test_credit_pays_a_part_of_the_first_invoice(plans: Plans) -> None:
     assert (invoice.starting_balance, invoice.ending_balance, plans.balance()) == (-500, 0, 0)
 
 
+def test_tax_is_on_every_invoice(plans: Plans) -> None:
+    session = plans.open_session(
+        automatic_tax={"enabled": True}, customer_update={"address": "auto"}, allow_promotion_codes=True
+    )
+
+    plans.control.pay_session(session.id, country="DE", code="HALF50")
+    plans.control.advance_clock(days=30)
+
+    done = plans.shop.read_session(session.id)
+    second, first = plans.invoices(str(done.subscription))
+    assert (done.amount_total, first.total, first.amount_paid, first.total_excluding_tax) == (1131, 1131, 1131, 950)
+    assert (second.subtotal, second.total, second.total_excluding_tax) == (1900, 2261, 1900)
+    assert second.total_taxes
+    assert [tax.amount for tax in second.total_taxes] == [361]
+    assert second.automatic_tax.status == "complete"
+
+
 def test_events_verify_while_the_clock_is_ahead(plans: Plans) -> None:
     plans.control.take_events(secret=SECRET)
     plans.control.pay_session(plans.open_session().id)
