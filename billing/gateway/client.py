@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import stripe
 
+from billing.gateway.billing_details import BillingDetailsCalls
 from billing.gateway.facts import (
     CustomerFacts,
     EventEnvelope,
@@ -31,12 +32,22 @@ API_VERSION = "2026-10-28.endive"
 TIMEOUT_SECONDS = 10
 MAX_NETWORK_RETRIES = 2
 
+# A checkout with Stripe Tax asks where the buyer lives, and a business for its number. The address and the name that
+# are typed in stay with the customer: Stripe computes nothing without the one and takes no number without the other.
+# https://docs.stripe.com/tax/checkout (2026-10-28.endive)
+TAX_PARAMS: dict[str, Any] = {
+    "automatic_tax": {"enabled": True},
+    "billing_address_collection": "required",
+    "customer_update": {"address": "auto", "name": "auto"},
+    "tax_id_collection": {"enabled": True},
+}
+
 stripe.enable_telemetry = False
 
 UiMode = Literal["embedded_page", "hosted_page"]
 
 
-class StripeGateway(SavedCardCalls, MoneyBackCalls, ListingCalls):
+class StripeGateway(SavedCardCalls, BillingDetailsCalls, MoneyBackCalls, ListingCalls):
     """Stripe, as far as we need it. Each call may raise `StripeRefused`, `StripeObjectMissing` or `StripeUnavailable`.
 
     Every POST takes an idempotency key, derived by the caller from its own row and stored before the call.
@@ -94,8 +105,7 @@ class StripeGateway(SavedCardCalls, MoneyBackCalls, ListingCalls):
         """A new checkout for one line item, made by `price_line` or `amount_line`.
 
         `return_url` holds `{CHECKOUT_SESSION_ID}`, which Stripe fills in; an embedded page is cancelled by leaving it.
-        `takes_codes` lets the buyer use promotion codes. `is_taxed` lets Stripe Tax add what is due where the buyer
-        lives; the address typed in is kept with the customer, without which Stripe refuses to compute it.
+        `takes_codes` lets the buyer use promotion codes. `is_taxed` lets Stripe Tax add what is due, see `TAX_PARAMS`.
         `saves_card` keeps what is paid with for payments without the customer, who must have agreed to them.
         """
         metadata = {PAYMENT_METADATA_KEY: payment_reference}
@@ -122,7 +132,7 @@ class StripeGateway(SavedCardCalls, MoneyBackCalls, ListingCalls):
             **addresses,
         }
         if is_taxed:
-            params |= {"automatic_tax": {"enabled": True}, "customer_update": {"address": "auto"}}
+            params |= TAX_PARAMS
         with stripe_errors_as_ours():
             created = self._client.v1.checkout.sessions.create(params, _options(idempotency_key))  # type: ignore[arg-type]
         return parse_session(created.to_dict())

@@ -38,6 +38,8 @@ class _Expansion:
             self._expand_field(value, self._object_schema(schema, value), names)
 
     def _expand_field(self, value: Resource, schema: Schema, names: list[str]) -> None:
+        if value.get("deleted"):
+            return  # of what is deleted nothing is left that could be expanded
         name = names[0]
         field = schema.get("properties", {}).get(name)
         if field is None:

@@ -86,6 +86,10 @@ def test_tax_is_asked_for_where_it_is_on(
 
     sessions = [stripe_sandbox.control.get_object(made.id) or {} for made in (taxed, untaxed)]
     assert [session["automatic_tax"]["enabled"] for session in sessions] == [True, False]
+    assert [session["tax_id_collection"]["enabled"] for session in sessions] == [True, False]
+    stripe_sandbox.control.pay_session(taxed.id, country="FR")
+    paid = stripe.retrieve_session(session_id=taxed.id)
+    assert (paid.amount_subtotal_minor, paid.amount_tax_minor, paid.amount_total_minor) == (1000, 200, 1200)
 
 
 def test_session_can_be_expired_once(stripe: StripeGateway, customer_id: str) -> None:

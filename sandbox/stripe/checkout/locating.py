@@ -31,6 +31,11 @@ def asks_for_location(session: Resource) -> bool:
     return bool(session["automatic_tax"]["enabled"] or session["billing_address_collection"] == "required")
 
 
+def takes_tax_id(session: Resource) -> bool:
+    """Whether the page of a session asks businesses for their tax number."""
+    return bool((session.get("tax_id_collection") or {}).get("enabled"))
+
+
 def add_up(sandbox: Sandbox, session: Resource) -> None:
     """Compute the tax on each line of a session, as far as the customer's place is known, and its totals."""
     taxpayer = _taxpayer(sandbox, session) if session["automatic_tax"]["enabled"] else None

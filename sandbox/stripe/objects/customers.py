@@ -1,5 +1,7 @@
 """Customers."""
 
+import re
+
 from sandbox.stripe.calls import Call
 from sandbox.stripe.errors import ApiError
 from sandbox.stripe.events import emit_event, save_change
@@ -13,6 +15,7 @@ _PLAIN_FIELDS = ("address", "description", "email", "name", "phone", "preferred_
 
 def create_customer(call: Call) -> Resource:
     """A new customer."""
+    _check_address(call.params.get("address") or {})
     given = {name: value for name, value in call.params.items() if name in _PLAIN_FIELDS}
     return new_customer(call.sandbox, fields=given, metadata=merge_metadata({}, call.params.get("metadata")))
 
@@ -63,10 +66,34 @@ def update_customer(call: Call) -> Resource:
     """The changed customer."""
     customer = require_customer(call.sandbox, call.id)
     before = dict(customer)
+    _check_address(call.params.get("address") or {})
     customer |= {name: value or None for name, value in call.params.items() if name in _PLAIN_FIELDS}
+    customer["invoice_settings"] = _merge_invoice_settings(call, customer)
     customer["metadata"] = merge_metadata(customer["metadata"], call.params.get("metadata"))
     save_change(call.sandbox, customer, before=before, event_type="customer.updated")
     return customer
+
+
+def _check_address(address: dict[str, str]) -> None:
+    country = address.get("country", "")
+    if country and not re.fullmatch(r"[A-Z]{2}", country):
+        message = f"Country '{country}' is unknown. Try using a 2-character alphanumeric country code instead."
+        raise ApiError(message, param="address[country]")
+
+
+def _merge_invoice_settings(call: Call, customer: Resource) -> Resource:
+    """What a customer's invoices are paid with and say, after an update; the card must be saved with the customer."""
+    given = call.params.get("invoice_settings") or {}
+    if card_id := given.get("default_payment_method"):
+        card = call.sandbox.require("payment_method", card_id, param="invoice_settings[default_payment_method]")
+        if card["customer"] != customer["id"]:
+            message = (
+                f"The customer does not have a payment method with the ID {card_id}. The payment method must be "
+                "attached to the customer."
+            )
+            raise ApiError(message, code="resource_missing", param="invoice_settings[default_payment_method]")
+    changed = {name: value or None for name, value in given.items() if name in customer["invoice_settings"]}
+    return {**customer["invoice_settings"], **changed}
 
 
 def delete_customer_call(call: Call) -> Resource:

@@ -12,6 +12,7 @@ from sandbox.stripe.checkout.paying import (
     Payer,
     apply_code,
     authenticate,
+    locate_customer,
     pay_by_bank_debit,
     pay_by_card,
     pay_free,
@@ -19,6 +20,7 @@ from sandbox.stripe.checkout.paying import (
 from sandbox.stripe.errors import ApiError
 from sandbox.stripe.handler import render_page, sandbox_of
 from sandbox.stripe.machine import Sandbox
+from sandbox.stripe.pages.locations import describe_location, read_location
 from sandbox.stripe.pages.money import format_amount
 from sandbox.stripe.pages.tokens import ForeignForm, require_token
 from sandbox.stripe.records import Resource
@@ -79,9 +81,17 @@ def _act(sandbox: Sandbox, session: Resource, request: HttpRequest) -> _Form:
         if apply_code(sandbox, session_id, typed.get("code", "")):
             return _Form(typed)
         return _Form(typed, {"code": "This code is invalid."})
-    email, errors = typed.get("email", "").strip(), {}
+    location, errors = read_location(session, typed)
+    is_changed = locate_customer(sandbox, session_id, location) if location else False
+    if action == "set_location":
+        return _Form(typed, errors)
+    session = sandbox.require("checkout.session", session_id)
+    email = typed.get("email", "").strip()
     if "@" not in email:
         errors["email"] = "Enter your e-mail address."
+    if is_changed and not errors:
+        total = format_amount(session["amount_total"], session["currency"])
+        return _Form(typed, message=f"With tax, {total} is due. Look at it, then pay.")
     payer = Payer(email=email, name=typed.get("name", "").strip() or None)
     if session["amount_total"] == 0:
         return _Form(typed, errors) if errors else _report(typed, pay_free(sandbox, session_id, payer=payer))
@@ -120,6 +130,8 @@ def _render(sandbox: Sandbox, session: Resource, request: HttpRequest, form: _Fo
         "subtotal": format_amount(session["amount_subtotal"], session["currency"]),
         "discount": format_amount(session["total_details"]["amount_discount"], session["currency"]),
         "has_discount": session["total_details"]["amount_discount"] > 0,
+        "tax": format_amount(session["total_details"]["amount_tax"], session["currency"]),
+        "location": describe_location(sandbox, session, form.typed),
         "total": format_amount(session["amount_total"], session["currency"]),
         "is_free": session["amount_total"] == 0,
         "is_embedded": is_embedded,

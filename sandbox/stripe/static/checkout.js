@@ -43,6 +43,13 @@
     });
   }
 
+  const compute = document.querySelector("[data-set-location]");
+  if (compute) {
+    document.querySelectorAll("[data-relocate]").forEach((field) => {
+      field.addEventListener("change", () => compute.form.requestSubmit(compute));
+    });
+  }
+
   document.querySelectorAll("form").forEach((form) => {
     form.addEventListener("submit", (event) => {
       if (form.dataset.isSent) {

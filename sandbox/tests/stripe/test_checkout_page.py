@@ -1,5 +1,7 @@
 """The checkout page, as a browser without scripts sees it."""
 
+from typing import Any
+
 import pytest
 
 from sandbox.tests.stripe.shop import Shop
@@ -150,3 +152,83 @@ def test_stripe_js_is_served_as_a_script(shop: Shop) -> None:
     assert script.headers["Content-Type"].startswith("text/javascript")
     assert "createEmbeddedCheckoutPage" in script.html
     assert shop.browse(f"{shop.server.base_url}/assets/none.css").status == 404
+
+
+TAXED: dict[str, Any] = {"automatic_tax": {"enabled": True}, "billing_address_collection": "required"}
+
+
+def test_page_asks_for_the_country_where_tax_is_computed(shop: Shop) -> None:
+    session = shop.open_session(**TAXED)
+
+    computed = shop.pay_on_page(session, action="set_location", country="FR")
+    paid = shop.pay_on_page(session, country="FR")
+
+    assert "enter your country" in shop.browse(shop.open_session(**TAXED).url or "").text
+    assert computed.status == 200
+    assert "$12.00" in computed.text
+    assert paid.status == 303
+    assert shop.read_session(session.id).amount_total == 1200
+
+
+def test_nobody_pays_a_tax_that_they_have_not_seen(shop: Shop) -> None:
+    session = shop.open_session(**TAXED)
+
+    surprised = shop.pay_on_page(session, country="FR")
+    paid = shop.pay_on_page(session, country="FR")
+
+    assert surprised.status == 422
+    assert "With tax, $12.00 is due." in surprised.text
+    assert paid.status == 303
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ({"country": ""}, "Choose your country."),
+        ({"country": "XX"}, "Choose your country."),
+        ({"country": "FR", "tax_id": "FR1"}, "This is no number of that country."),
+        ({"country": "BR", "tax_id": "123"}, "Numbers of Brazil are not taken here"),
+    ],
+)
+def test_wrong_places_and_numbers_are_told(shop: Shop, typed: dict[str, str], message: str) -> None:
+    session = shop.open_session(tax_id_collection={"enabled": True}, **TAXED)
+
+    page = shop.pay_on_page(session, **typed)
+
+    assert page.status == 422
+    assert message in page.text
+    assert shop.read_session(session.id).status == "open"
+
+
+def test_business_gives_its_number_and_its_name(shop: Shop) -> None:
+    customer = shop.client.v1.customers.create({"email": "ada@example.com"}).id
+    session = shop.open_session(
+        customer=customer,
+        tax_id_collection={"enabled": True},
+        customer_update={"address": "auto", "name": "auto"},
+        **TAXED,
+    )
+
+    shop.pay_on_page(session, country="AT", tax_id="atu 12345678", city="Wien", name="Ada GmbH")
+
+    read = shop.client.v1.customers.retrieve(customer, {"expand": ["tax_ids"]})
+    assert read.tax_ids
+    assert read.address
+    assert [known.value for known in read.tax_ids.data] == ["ATU12345678"]
+    assert (read.name, read.address.city, read.address.country) == ("Ada GmbH", "Wien", "AT")
+    assert shop.read_session(session.id).amount_total == 1000
+
+
+def test_address_alone_is_asked_for_without_tax(shop: Shop) -> None:
+    session = shop.open_session(billing_address_collection="required")
+
+    page = shop.browse(session.url or "")
+    paid = shop.pay_on_page(session, country="FR")
+
+    assert 'name="country"' in page.html
+    assert "Compute the tax" not in page.html
+    assert paid.status == 303
+    details = shop.read_session(session.id).customer_details
+    assert details
+    assert details.address
+    assert (details.address.country, shop.read_session(session.id).amount_total) == ("FR", 1000)

@@ -201,14 +201,41 @@ def test_pages_are_accessible_and_fit(shop: Shop, open_tab: Callable[..., Tab], 
     paid = shop.control.fill_payments(2)
     shop.control.refund_payment(paid[0]["charge"], amount=100, status="pending")
     shop.control.open_dispute(paid[1]["charge"], inquiry=True)
+    taxed = shop.open_session(automatic_tax={"enabled": True}, tax_id_collection={"enabled": True})
     lists = [f"?kind={kind}" for kind in ("charge", "refund", "dispute")]
     page = open_tab(width=width, scheme=scheme).page
 
     for address in (
         session.url or "",
+        taxed.url or "",
         *(f"{shop.server.base_url}/sandbox/{name}" for name in ("", *lists, "events/", "mail/")),
     ):
         page.goto(address)
         result = axe.Axe().run(page)
         assert result.violations_count == 0, f"{address}\n{result.generate_report()}"
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), address
+
+
+def test_tax_is_shown_as_soon_as_the_country_is_chosen(
+    shop: Shop, host: HostShop, open_tab: Callable[..., Tab]
+) -> None:
+    session = shop.open_embedded(
+        return_url=host.url + "/return?s={CHECKOUT_SESSION_ID}",
+        automatic_tax={"enabled": True},
+        billing_address_collection="required",
+    )
+    host.script = _MOUNT.format(client_secret=session.client_secret)
+    tab = open_tab(width=375)
+    tab.page.goto(host.url)
+    frame = tab.page.frame_locator("iframe")
+
+    frame.get_by_label("E-mail").fill("ada@example.com")
+    frame.get_by_label("Country").select_option("FR")
+    frame.get_by_role("button", name="Pay $12.00").wait_for()
+    frame.get_by_text("Test cards and accounts").click()
+    frame.get_by_role("button", name="4242424242424242").click()
+    frame.get_by_role("button", name="Pay $12.00").click()
+    tab.page.wait_for_url("**/return?s=*")
+
+    assert shop.read_session(session.id).amount_total == 1200
+    assert [said for said in tab.said if "Content Security Policy" in said] == []

@@ -304,3 +304,15 @@ def test_card_buttons_change_what_a_card_does(shop: Shop, customer: str) -> None
     assert charge(shop, customer, saved["id"]).status == "succeeded"
     shop.browse(page, {**fields, "action": "card_detach"})
     assert shop.client.v1.customers.payment_methods.list(customer).data == []
+
+
+def test_invoices_are_paid_by_a_card_of_the_customer(shop: Shop, customer: str) -> None:
+    own, other = shop.control.save_card(customer), shop.control.save_card(shop.client.v1.customers.create().id)
+    update = shop.client.v1.customers.update
+
+    changed = update(customer, {"invoice_settings": {"default_payment_method": own["id"]}})
+
+    assert changed.invoice_settings
+    assert changed.invoice_settings.default_payment_method == own["id"]
+    with pytest.raises(stripe.InvalidRequestError, match="must be attached"):
+        update(customer, {"invoice_settings": {"default_payment_method": other["id"]}})
