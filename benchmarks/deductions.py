@@ -81,7 +81,7 @@ def pgbench_script() -> str:
         "description": "'Completion'", "occurred_at": "now()", "now": "now()", "payment": "NULL", "hold": "NULL",
         "corrects": "NULL", "is_late": "false", "source_type": "''", "source_id": "''",
         "remaining": ":remaining::numeric - 0.5", "is_open": "true", "grant": ":id::bigint", "next_expiry_at": "NULL",
-        "held": "0",
+        "held": "0", "top_up_due_at": "NULL",
         "share": "0.5",
     }  # fmt: skip
     write = WRITE_ONE_DEBIT

@@ -9,7 +9,7 @@ from django.utils import timezone
 from accounts.models import User
 from billing import wake
 from billing.errors import StripeUnavailable
-from billing.models import EventState, StripeEvent
+from billing.models import EventState, Payment, StripeEvent
 from billing.services.books_report import add_up_books
 from billing.services.catalog import sync_catalog
 from billing.services.gateway import configured_gateway
@@ -25,6 +25,9 @@ from billing.services.reconciliation.schedule import (
 )
 from billing.services.redaction import redact_old_events
 from billing.services.refund_sending import send_due_refunds
+from billing.services.top_ups.cards import save_card_of, save_missing_cards
+from billing.services.top_ups.deciding import pause_what_changed
+from billing.services.top_ups.running import run_due_top_ups, run_top_up
 from billing.services.webhook_messages import purge_old_deliveries
 from billing.services.webhook_sending import WORKER_SECONDS, send_due_deliveries
 from billing.webhooks.catching_up import inbox_of
@@ -40,6 +43,8 @@ def work_off_stored_event(event_id: str) -> None:
         with suppress(StripeUnavailable):  # the schedule asks again
             for payment_intent_id in paid.values_list("object_id", flat=True):
                 fetch_receipt(payment_intent_id=payment_intent_id, gateway=gateway)
+                for payment in Payment.objects.filter(payment_intent_id=payment_intent_id, saves_card=True):
+                    save_card_of(payment=payment, gateway=gateway)
 
 
 @shared_task(name="billing.work_off_inbox")
@@ -76,6 +81,20 @@ def send_webhooks() -> int:
 def purge_deliveries() -> int:
     """Delete webhooks that ended long ago; gives how many."""
     return purge_old_deliveries(now=timezone.now())
+
+
+@shared_task(name=wake.TOP_UP)
+def top_up(customer_id: int) -> bool:
+    """Decide about the top-up that a customer's spending has just asked for, and charge it."""
+    return run_top_up(customer_id=customer_id, gateway=configured_gateway())
+
+
+@shared_task(name="billing.look_after_top_ups")
+def look_after_top_ups() -> int:
+    """Do what is due for automatic top-ups: changed packs, cards to remember, charges, unknown outcomes."""
+    gateway, now = configured_gateway(), timezone.now()
+    paused, saved = pause_what_changed(), save_missing_cards(gateway=gateway, now=now)
+    return paused + saved + run_due_top_ups(gateway=gateway, now=now)
 
 
 @shared_task(name="billing.redact_events", soft_time_limit=3600, time_limit=3660)

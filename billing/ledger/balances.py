@@ -28,6 +28,24 @@ def freeze(*, customer_id: int, reason: str, since: datetime) -> None:
     CreditBalance.objects.filter(pk=customer_id).update(frozen_at=since, frozen_reason=reason)
 
 
+def arm_top_up(*, customer_id: int, below: Decimal) -> None:
+    """Let spending that takes what is available below this ask for a top-up; what was asked for before is forgotten."""
+    lock_accounts(customer_ids=[customer_id])
+    CreditBalance.objects.filter(pk=customer_id).update(top_up_below=below, top_up_due_at=None)
+
+
+def disarm_top_up(*, customer_id: int) -> None:
+    """Let nothing ask for a top-up any more."""
+    lock_accounts(customer_ids=[customer_id])
+    CreditBalance.objects.filter(pk=customer_id).update(top_up_below=None, top_up_due_at=None)
+
+
+def put_off_top_up(*, customer_id: int, until: datetime | None) -> None:
+    """Decide again at that time; with None what was asked for is dealt with. Nothing where none may be asked for."""
+    lock_accounts(customer_ids=[customer_id])
+    CreditBalance.objects.filter(pk=customer_id, top_up_below__isnull=False).update(top_up_due_at=until)
+
+
 def unfreeze(*, customer_id: int) -> None:
     """Let the customer spend again."""
     lock_accounts(customer_ids=[customer_id])

@@ -72,7 +72,7 @@ def place(*, request: HoldRequest) -> PlacedHold:
     amount = request.amount
     if request.worst_case is not None and account.spendable <= request.worst_case:
         amount = max(amount, request.worst_case)
-    plan_hold(account=account, amount=amount)
+    plan_hold(account=account, amount=amount, now=now)
     check_books(account)
     write_plan(accounts=[account], now=now)
     hold = CreditHold.objects.create(

@@ -21,7 +21,8 @@ LockedAccounts = NewType("LockedAccounts", dict[int, Account])
 """Accounts whose balance rows this database transaction holds."""
 
 LOCK_MANY = """
-    SELECT customer_id, posted, held, overdraft_limit, last_sequence, frozen_at IS NOT NULL AS is_frozen, next_expiry_at
+    SELECT customer_id, posted, held, overdraft_limit, last_sequence, frozen_at IS NOT NULL AS is_frozen,
+        next_expiry_at, top_up_below, top_up_due_at
     FROM billing_creditbalance WHERE customer_id = ANY(%s) ORDER BY customer_id FOR UPDATE
 """
 # One round trip for both: the customers' open grants in burn-down order, and the entries that given keys stand for.
@@ -66,16 +67,18 @@ def lock_accounts(*, customer_ids: Iterable[int]) -> tuple[LockedAccounts, set[i
             cursor.execute(LOCK_ONE, [Int8(wanted[0])])
         else:
             cursor.execute(LOCK_MANY, [wanted])
-        for customer_id, posted, held, overdraft_limit, last_sequence, is_frozen, next_expiry_at in cursor.fetchall():
+        for customer_id, posted, held, limit, last_sequence, is_frozen, lapses_at, below, due_at in cursor.fetchall():
             accounts[customer_id] = Account(
                 customer_id=customer_id,
                 posted=posted,
                 held=held,
-                overdraft_limit=overdraft_limit,
+                overdraft_limit=limit,
                 last_sequence=last_sequence,
                 is_frozen=is_frozen,
+                top_up_below=below,
+                top_up_due_at=due_at,
             )
-            if next_expiry_at is not None:
+            if lapses_at is not None:
                 lapsing.add(customer_id)
     if len(accounts) != len(wanted):
         raise RuntimeError(f"No balance row for the customers {sorted(set(wanted) - set(accounts))}.")

@@ -59,9 +59,12 @@ def plan_posting(*, account: Account, posting: Posting, now: datetime) -> int:
     _check_sense(account=account, posting=posting)
     if posting.amount < 0:
         _check_may_leave(account=account, posting=posting)
+    available_before = account.available
     ref = _append_posting(account=account, posting=posting, request_hash=request_hash, now=now)
     if posting.amount < 0:
         draw(account=account, entry_ref=ref, amount=-posting.amount, rank=rank_for_posting(posting, now))
+        if posting.kind in SPENDING:
+            account.mark_top_up(before=available_before, spent=-posting.amount, now=now)
     elif posting.kind in RETURNS:
         give_back(account=account, posting=posting, cause_ref=ref, now=now)
         cover_uncovered(account=account, cause_ref=ref)
@@ -75,13 +78,14 @@ def plan_posting(*, account: Account, posting: Posting, now: datetime) -> int:
     return ref
 
 
-def plan_hold(*, account: Account, amount: Decimal) -> None:
+def plan_hold(*, account: Account, amount: Decimal, now: datetime) -> None:
     """Set credits aside (rules 7 and 8); the caller writes the hold's row.
 
     Raises:
         CustomerFrozen, InsufficientCredits: the hold is refused.
     """
     _check_may_spend(account=account, amount=amount)
+    account.mark_top_up(before=account.available, spent=amount, now=now)
     account.held += amount
 
 
@@ -102,6 +106,8 @@ def plan_settlement(
     is_late = hold.state is HoldState.EXPIRED and hold.ended_at is not None and now <= hold.ended_at + late_window
     if hold.state is not HoldState.OPEN and not is_late:
         raise HoldEnded(hold=hold.public_id, state=hold.state, ended_at=hold.ended_at)
+    set_aside = hold.amount if hold.state is HoldState.OPEN else ZERO
+    account.mark_top_up(before=account.available, spent=amount - set_aside, now=now)
     ref = None
     if amount:
         ref = account.append(
@@ -201,9 +207,8 @@ def _check_may_spend(*, account: Account, amount: Decimal) -> None:
 
 
 def _check_covers(*, account: Account, amount: Decimal, limit: Decimal) -> None:
-    available = account.posted - account.held
-    if available + limit < amount:
-        raise InsufficientCredits(available=max(ZERO, available), required=amount)
+    if account.available + limit < amount:
+        raise InsufficientCredits(available=max(ZERO, account.available), required=amount)
 
 
 def _append_posting(*, account: Account, posting: Posting, request_hash: str, now: datetime) -> int:

@@ -210,6 +210,8 @@ class Account:
     overdraft_limit: Decimal
     last_sequence: int
     is_frozen: bool = False
+    top_up_below: Decimal | None = None  # set while automatic top-up is on
+    top_up_due_at: datetime | None = None
     grants: list[Grant] = field(default_factory=list)  # in burn-down order
     open_holds: list[Hold] = field(default_factory=list)  # loaded where a grant has lapsed or a hold ends
     uncovered: list[UncoveredEntry] = field(default_factory=list)  # oldest first
@@ -220,6 +222,21 @@ class Account:
     new_grants: list[NewGrant] = field(default_factory=list)
     allocations: list[NewAllocation] = field(default_factory=list)
     ended_holds: list[Hold] = field(default_factory=list)
+    asks_for_top_up: bool = False  # this plan has crossed the threshold
+
+    @property
+    def available(self) -> Decimal:
+        """What is posted and not held; below zero where the customer owes."""
+        return self.posted - self.held
+
+    def mark_top_up(self, *, before: Decimal, spent: Decimal, now: datetime) -> None:
+        """Note that spending took what was available `before` below the threshold, from above (rule 13).
+
+        A mark that stands keeps its time: the top-up was put off until then.
+        """
+        below = self.top_up_below
+        if below is not None and self.top_up_due_at is None and before >= below > before - spent:
+            self.top_up_due_at, self.asks_for_top_up = now, True
 
     @property
     def spendable(self) -> Decimal:

@@ -234,6 +234,14 @@ CHECKS = {
             ON f.customer_id = b.customer_id
         WHERE <customers:b.customer_id> AND (b.frozen_at IS NULL) <> (f.customer_id IS NULL)
     """,
+    "top_up_is_asked_for_while_it_is_on": """
+        SELECT b.customer_id, NULL, 'a top-up is asked for below ' || coalesce(b.top_up_below::text, 'nothing')
+            || ', agreed to is ' || coalesce(c.threshold::text, 'nothing')
+        FROM billing_creditbalance b
+        LEFT JOIN billing_autotopup t ON t.customer_id = b.customer_id AND t.state = 'on'
+        LEFT JOIN billing_topupconsent c ON c.id = t.consent_id
+        WHERE <customers:b.customer_id> AND b.top_up_below IS DISTINCT FROM c.threshold
+    """,
 }
 
 

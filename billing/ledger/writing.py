@@ -8,11 +8,12 @@ whatever joins the database chooses: ids tell which grant is the oldest and whic
 import json
 from collections.abc import Iterable
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
+from billing import wake
 from billing.ledger.shapes import Account
 from billing.ledger.writing_one_debit import is_one_debit, write_one_debit
 
@@ -77,9 +78,10 @@ _PARTS = {
         WHERE h.id = x.id)""",
     "balances": """balances AS (
         UPDATE billing_creditbalance AS b
-        SET posted = x.posted, held = x.held, last_sequence = x.last_sequence, next_expiry_at = x.next_expiry_at
+        SET posted = x.posted, held = x.held, last_sequence = x.last_sequence, next_expiry_at = x.next_expiry_at,
+            top_up_due_at = x.top_up_due_at
         FROM json_to_recordset(%(balances)s::json) AS x(customer_id bigint, posted numeric, held numeric,
-            last_sequence bigint, next_expiry_at timestamptz)
+            last_sequence bigint, next_expiry_at timestamptz, top_up_due_at timestamptz)
         WHERE b.customer_id = x.customer_id)""",
 }
 _NO_NEW_GRANTS = "grants AS (SELECT NULL::bigint AS id, NULL::bigint AS entry_id WHERE false)"
@@ -102,6 +104,9 @@ _ALLOCATIONS = """allocations AS (
 def write_plan(*, accounts: Iterable[Account], now: datetime) -> EntryIds:
     """Write what was planned on locked accounts; gives the ids of the new entries."""
     accounts = list(accounts)
+    for account in accounts:
+        if account.asks_for_top_up:  # the mark is written with the balance; this only saves the sweeper's wait
+            transaction.on_commit(partial(_wake_top_up, account.customer_id))
     if len(accounts) == 1 and is_one_debit(accounts[0]):
         return write_one_debit(account=accounts[0], now=now)
     rows = _rows(accounts=accounts, now=now)
@@ -113,6 +118,10 @@ def write_plan(*, accounts: Iterable[Account], now: datetime) -> EntryIds:
         parameters["now"] = now
         cursor.execute(statement_of(parts), parameters)
         return {(customer_id, sequence): entry_id for customer_id, sequence, entry_id in cursor.fetchall()}
+
+
+def _wake_top_up(customer_id: int) -> None:
+    wake.wake_task(name=wake.TOP_UP, arguments=(customer_id,))
 
 
 @lru_cache(maxsize=64)
@@ -153,6 +162,7 @@ def _rows(*, accounts: Iterable[Account], now: datetime) -> Rows:
                 "held": account.held,
                 "last_sequence": account.last_sequence,
                 "next_expiry_at": account.next_expiry_at(),
+                "top_up_due_at": account.top_up_due_at,
             }
         )
     return rows

@@ -26,7 +26,8 @@ WRITE_ONE_DEBIT = """
         UPDATE billing_creditgrant SET remaining = %(remaining)s, is_open = %(is_open)s WHERE id = %(grant)s
     ), balance AS (
         UPDATE billing_creditbalance
-        SET posted = %(posted)s, held = %(held)s, last_sequence = %(sequence)s, next_expiry_at = %(next_expiry_at)s
+        SET posted = %(posted)s, held = %(held)s, last_sequence = %(sequence)s, next_expiry_at = %(next_expiry_at)s,
+            top_up_due_at = %(top_up_due_at)s
         WHERE customer_id = %(customer)s
     ), allocation AS (
         INSERT INTO billing_grantallocation (entry_id, grant_id, amount, kind, cause_id)
@@ -75,6 +76,7 @@ def write_one_debit(*, account: Account, now: datetime) -> dict[tuple[int, int],
         "is_open": grant.remaining > 0,
         "grant": Int8(grant.ref),
         "next_expiry_at": account.next_expiry_at(),
+        "top_up_due_at": account.top_up_due_at,
         "share": allocation.amount,
     }
     with connection.cursor() as cursor:

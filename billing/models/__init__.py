@@ -4,6 +4,7 @@ from billing.models.adjustment import Adjustment, AdjustmentDay, AdjustmentState
 from billing.models.api_key_spending import ApiKeySpending
 from billing.models.approval import Approval, Decision, ReasonCode
 from billing.models.audit_entry import AuditEntry
+from billing.models.auto_top_up import AutoTopUp, TopUpCause, TopUpConsent, TopUpState
 from billing.models.balance import CreditBalance
 from billing.models.customer import BillingCustomer
 from billing.models.dispute import DisputeMovement, FraudWarning, PaymentDispute
@@ -47,6 +48,7 @@ __all__ = [
     "ApiKeySpending",
     "Approval",
     "AuditEntry",
+    "AutoTopUp",
     "BillingCustomer",
     "CreditBalance",
     "CreditGrant",
@@ -95,6 +97,9 @@ __all__ = [
     "StripeEvent",
     "Subscription",
     "SubscriptionStatus",
+    "TopUpCause",
+    "TopUpConsent",
+    "TopUpState",
     "TrialGrant",
     "UncoveredPart",
     "WebhookAttempt",

@@ -16,6 +16,10 @@ class CreditBalance(models.Model):
     overdraft_limit = CreditsField(default=0, help_text="How far below zero usage may take the balance.")
     last_sequence = models.BigIntegerField(default=0)
     next_expiry_at = models.DateTimeField(null=True, blank=True, help_text="When the next open grant lapses.")
+    top_up_below = CreditsField(
+        null=True, blank=True, help_text="Spending that takes what is available below it asks for an automatic top-up."
+    )
+    top_up_due_at = models.DateTimeField(null=True, blank=True, help_text="When an automatic top-up is to be decided.")
     frozen_at = models.DateTimeField(null=True, blank=True, help_text="Since when spending is refused.")
     frozen_reason = models.CharField(max_length=500, blank=True)
 
@@ -25,6 +29,15 @@ class CreditBalance(models.Model):
             models.CheckConstraint(condition=Q(held__gte=0), name="billing_balance_held_not_negative"),
             models.CheckConstraint(condition=Q(overdraft_limit__gte=0), name="billing_balance_overdraft_not_negative"),
             models.CheckConstraint(condition=Q(last_sequence__gte=0), name="billing_balance_sequence_not_negative"),
+            models.CheckConstraint(
+                condition=Q(top_up_due_at__isnull=True) | Q(top_up_below__isnull=False),
+                name="billing_balance_top_up_armed",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["top_up_due_at"], name="billing_balance_top_up_due", condition=Q(top_up_due_at__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:

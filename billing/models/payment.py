@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Case, Q, Value, When
 
+from billing.models.auto_top_up import TopUpConsent
 from billing.models.customer import BillingCustomer
 from billing.models.fields import CreditsField, new_public_id
 from billing.models.pack import CreditPack
@@ -19,6 +20,7 @@ class PaymentKind(models.TextChoices):
     PACK = "pack", "Credit pack"
     CUSTOM = "custom", "Custom amount"
     PLAN = "plan", "Plan invoice"
+    AUTO_TOP_UP = "auto_top_up", "Automatic top-up"
 
 
 class PaymentState(models.TextChoices):
@@ -37,7 +39,7 @@ class Payment(models.Model):
 
     public_id = models.CharField(max_length=40, unique=True, default=new_payment_id, editable=False)
     customer = models.ForeignKey(BillingCustomer, on_delete=models.PROTECT, related_name="payments")
-    kind = models.CharField(max_length=10, choices=PaymentKind.choices)
+    kind = models.CharField(max_length=20, choices=PaymentKind.choices)
     plan = models.ForeignKey(Plan, null=True, blank=True, on_delete=models.PROTECT, related_name="payments")
     pack = models.ForeignKey(CreditPack, null=True, blank=True, on_delete=models.PROTECT, related_name="payments")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -56,6 +58,19 @@ class Payment(models.Model):
     stripe_price_id = models.CharField(max_length=255, blank=True)
     ui_mode = models.CharField(max_length=20, default="embedded_page")
     stripe_idempotency_key = models.CharField(max_length=100, unique=True)
+
+    # Of an automatic top-up: what allows it, and when Stripe was asked for it.
+    consent = models.ForeignKey(
+        TopUpConsent, null=True, blank=True, on_delete=models.PROTECT, related_name="payments", db_index=False
+    )
+    sent_at = models.DateTimeField(null=True, blank=True, help_text="When Stripe was first asked for a top-up.")
+    asked_at = models.DateTimeField(null=True, blank=True, help_text="When Stripe was last asked for it.")
+    tries = models.PositiveSmallIntegerField(default=0, help_text="How often its outcome was asked for.")
+    next_try_at = models.DateTimeField(null=True, blank=True, help_text="When an open top-up is looked after next.")
+
+    # Whether the buyer wants the card saved, and when that was done.
+    saves_card = models.BooleanField(default=False)
+    card_saved_at = models.DateTimeField(null=True, blank=True)
 
     # Stripe's names for it.
     checkout_session_id = models.CharField(max_length=255, null=True, blank=True, unique=True)
@@ -118,13 +133,28 @@ class Payment(models.Model):
                 name="billing_payment_paid_whole",
             ),
             models.CheckConstraint(
-                condition=Q(kind="pack", pack__isnull=False) | Q(kind__in=["custom", "plan"], pack__isnull=True),
+                condition=Q(kind="pack", pack__isnull=False)
+                | Q(kind__in=["custom", "plan"], pack__isnull=True)
+                | Q(kind="auto_top_up", pack__isnull=False, consent__isnull=False),
                 name="billing_payment_pack",
+            ),
+            models.UniqueConstraint(
+                fields=["customer"],
+                condition=Q(kind="auto_top_up", paid_at__isnull=True, failed_at__isnull=True, refused_at__isnull=True),
+                name="billing_payment_one_open_top_up",
             ),
         ]
         indexes = [
             models.Index(fields=["network_hash", "created_at"], name="billing_payment_network"),
             models.Index(fields=["created_at"], name="billing_payment_created"),
+            models.Index(
+                fields=["next_try_at"], name="billing_payment_top_up_due", condition=Q(next_try_at__isnull=False)
+            ),
+            models.Index(
+                fields=["created_at"],
+                name="billing_payment_card_unsaved",
+                condition=Q(saves_card=True, card_saved_at__isnull=True, paid_at__isnull=False),
+            ),
             models.Index(fields=["paid_at"], name="billing_payment_paid", condition=Q(paid_at__isnull=False)),
         ]
 

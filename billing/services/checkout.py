@@ -53,11 +53,13 @@ def start_checkout(
     network_hash: str,
     pages: CheckoutPages,
     gateway: StripeGateway,
+    saves_card: bool = False,
 ) -> StartedCheckout:
     """Open a checkout for an order, or give the one that this form has opened already.
 
     `form_key` names the intent: a double click and a retry after any failure end in the one session. `network_hash`
-    stands for the caller's address in the limit on checkouts; empty where there is none.
+    stands for the caller's address in the limit on checkouts; empty where there is none. `saves_card`: the buyer wants
+    the card kept for automatic top-up, which that alone does not turn on.
 
     Raises:
         CheckoutRateLimited: too many were opened by this customer or from this address.
@@ -66,7 +68,14 @@ def start_checkout(
         StripeRefused: Stripe will not open it, now or later; recorded with the payment.
         StripeUnavailable: Stripe could not be reached; the same form may be sent again.
     """
-    payment = _prepare(customer=customer, order=order, form_key=form_key, ui_mode=ui_mode, network_hash=network_hash)
+    payment = _prepare(
+        customer=customer,
+        order=order,
+        form_key=form_key,
+        ui_mode=ui_mode,
+        network_hash=network_hash,
+        saves_card=saves_card,
+    )
     if payment.refused_at is not None:
         raise StripeRefused(payment.refusal)
     try:
@@ -82,14 +91,22 @@ def start_checkout(
     return StartedCheckout(payment=payment, session_id=session.id, client_secret=session.client_secret, url=session.url)
 
 
-def _prepare(*, customer: BillingCustomer, order: Order, form_key: str, ui_mode: UiMode, network_hash: str) -> Payment:
+def _prepare(
+    *,
+    customer: BillingCustomer,
+    order: Order,
+    form_key: str,
+    ui_mode: UiMode,
+    network_hash: str,
+    saves_card: bool,
+) -> Payment:
     """The form's payment, written before Stripe is called, with the terms as they are now."""
     with transaction.atomic(durable=True):
         lock_network(network_hash=network_hash)
         lock_accounts(customer_ids=[customer.pk])
         known = Payment.objects.filter(customer=customer, form_key=form_key).first()
         if known is not None:
-            if known.ui_mode != ui_mode or not order.is_what_was_paid_for(known):
+            if (known.ui_mode, known.saves_card) != (ui_mode, saves_card) or not order.is_what_was_paid_for(known):
                 raise IdempotencyConflict(key=form_key)
             return known
         check_checkout_rate(customer_id=customer.pk, network_hash=network_hash, now=timezone.now())
@@ -109,6 +126,7 @@ def _prepare(*, customer: BillingCustomer, order: Order, form_key: str, ui_mode:
             lifetime_days=order.lifetime_days,
             stripe_price_id=order.stripe_price_id,
             ui_mode=ui_mode,
+            saves_card=saves_card,
             stripe_idempotency_key=f"checkout-{public_id}",
         )
 
@@ -151,6 +169,7 @@ def _create_session(
         description=payment.description,
         takes_codes=payment.kind == PaymentKind.PACK,
         is_taxed=conf.is_automatic_tax_on(),
+        saves_card=payment.saves_card,
         idempotency_key=_store_key(payment=payment, stripe_customer_id=stripe_customer_id),
     )
 

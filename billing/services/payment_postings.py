@@ -13,7 +13,7 @@ from django.utils import timezone
 from billing.kinds import CLAW_BACKS, UNDONE_BY_MONEY, AllocationKind, EntryKind
 from billing.ledger.posting import expire_lapsed_credits_of, post_entries
 from billing.ledger.shapes import Posting
-from billing.models import GrantAllocation, LedgerEntry, MoneyMovement, Payment, UncoveredPart
+from billing.models import GrantAllocation, LedgerEntry, MoneyMovement, Payment, PaymentKind, UncoveredPart
 from billing.money import ZERO
 from billing.pricing import credits_kept, credits_taken
 from billing.services.payment_money_back import MoneyChange
@@ -26,7 +26,7 @@ def post_purchase(payment: Payment, *, granted: Decimal) -> None:
     if payment.posting_count == 0:
         _post(
             payment,
-            kind=EntryKind.PURCHASE,
+            kind=EntryKind.AUTO_TOP_UP if payment.kind == PaymentKind.AUTO_TOP_UP else EntryKind.PURCHASE,
             amount=granted,
             occurred_at=payment.paid_at,
             cost_minor=payment.paid_amount_minor or 0,

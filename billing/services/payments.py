@@ -21,6 +21,7 @@ from billing.services.parked_events import wake_parked_events
 from billing.services.payment_facts import PaymentFacts
 from billing.services.payment_money_back import MoneyChange, follow_with_flags, merge_money_back
 from billing.services.payment_postings import post_difference, post_purchase, record_movement
+from billing.services.top_ups.following import find_news, stop_for_news
 
 MISMATCHED = "payment_mismatched"
 log = structlog.get_logger(__name__)
@@ -58,11 +59,13 @@ def converge_payment(*, facts: Sequence[PaymentFacts]) -> Convergence:
     for one in facts:
         learned = _merge(payment=payment, facts=one)
         wake_parked_events(named=learned)
+    news = find_news(facts=facts)
     changes = merge_money_back(payment=payment, facts=facts)
     _converge(payment, changes=changes, told_at=named.told_at)
     payment.save()
     if changes or payment.given_back_minor or any(one.disputes or one.fraud_warnings for one in facts):
         follow_with_flags(payment=payment)
+    stop_for_news(customer_id=payment.customer_id, news=news)
     return Convergence.CONVERGED
 
 

@@ -7,7 +7,8 @@ from django.db import transaction
 
 from billing.gateway.client import StripeGateway
 from billing.ledger.locking import lock_accounts
-from billing.models import BillingCustomer
+from billing.models import BillingCustomer, TopUpCause
+from billing.services.top_ups.stopping import stop_top_up
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +47,7 @@ def forget_stripe_customer(*, stripe_customer_id: str) -> bool:
     _retire(customer)
     customer.stripe_customer_id = None
     customer.save(update_fields=["stripe_customer_id", "former_stripe_customer_ids"])
+    stop_top_up(customer_id=customer.pk, cause=TopUpCause.CUSTOMER_GONE, forgets_card=True)
     log.warning("stripe_customer_gone", customer=customer.public_id, missing=stripe_customer_id)
     return True
 
@@ -70,6 +72,8 @@ def _make(*, customer: BillingCustomer, instead_of: str | None, gateway: StripeG
             _retire(stored)
             stored.stripe_customer_id = made.id
             stored.save(update_fields=["stripe_customer_id", "former_stripe_customer_ids"])
+            if instead_of is not None:
+                stop_top_up(customer_id=customer.pk, cause=TopUpCause.CUSTOMER_GONE, forgets_card=True)
     return str(stored.stripe_customer_id)
 
 

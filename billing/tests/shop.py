@@ -44,6 +44,7 @@ def open_checkout(
     form_key: str = "",
     ui_mode: UiMode = "embedded_page",
     network_hash: str = "",
+    saves_card: bool = False,
 ) -> StartedCheckout:
     """A checkout of the pack, by default of a form of its own."""
     return start_checkout(
@@ -54,6 +55,7 @@ def open_checkout(
         network_hash=network_hash,
         pages=PAGES,
         gateway=gateway,
+        saves_card=saves_card,
     )
 
 

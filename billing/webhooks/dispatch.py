@@ -7,6 +7,7 @@ from billing.webhooks.handlers.customer import handle_customer_deleted
 from billing.webhooks.handlers.dispute import handle_dispute
 from billing.webhooks.handlers.fraud_warning import handle_fraud_warning
 from billing.webhooks.handlers.payment_intent import handle_payment_intent
+from billing.webhooks.handlers.payment_method import handle_payment_method_detached
 from billing.webhooks.handlers.refund import handle_refund
 
 HANDLERS: dict[str, Handler] = {
@@ -28,4 +29,5 @@ HANDLERS: dict[str, Handler] = {
     "charge.dispute.closed": handle_dispute,
     "radar.early_fraud_warning.created": handle_fraud_warning,
     "customer.deleted": handle_customer_deleted,
+    "payment_method.detached": handle_payment_method_detached,
 }

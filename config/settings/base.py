@@ -208,6 +208,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     # For when the sweeper is down. What was not run in time is not run twice.
     "work-off-inbox": {"task": "billing.work_off_inbox", "schedule": 30.0, "options": {"expires": 30}},
     "fetch-receipts": {"task": "billing.fetch_receipts", "schedule": 60.0, "options": {"expires": 60}},
+    "look-after-top-ups": {"task": "billing.look_after_top_ups", "schedule": 60.0, "options": {"expires": 60}},
     "send-refunds": {"task": "billing.send_refunds", "schedule": 60.0, "options": {"expires": 60}},
     "expand-notices": {"task": "billing.expand_notices", "schedule": 30.0, "options": {"expires": 30}},
     "send-webhooks": {"task": "billing.send_webhooks", "schedule": 30.0, "options": {"expires": 30}},

@@ -22,6 +22,9 @@ from billing.services.notice_expansion import expand_due_notices
 from billing.services.parked_events import wake_events_known_by_now
 from billing.services.refund_sending import send_due_refunds
 from billing.services.refunds import expire_refund_requests
+from billing.services.top_ups.cards import save_missing_cards
+from billing.services.top_ups.deciding import pause_what_changed
+from billing.services.top_ups.running import run_due_top_ups
 from billing.services.webhook_claims import give_up_waiting
 from billing.services.webhook_sending import send_due_deliveries
 from billing.webhooks.inbox import find_forgotten_events, work_off_due_events
@@ -99,5 +102,8 @@ class Command(BillingCommand):
             "notices_expanded": lambda: expand_due_notices(should_stop=self.stopping.is_set),
             "webhooks_tried": lambda: send_due_deliveries(should_stop=self.stopping.is_set),
             "webhooks_given_up": lambda: give_up_waiting(now=timezone.now()),
+            "top_ups_paused": pause_what_changed,
+            "cards_saved": lambda: save_missing_cards(gateway=configured_gateway(), now=timezone.now()),
+            "top_ups_run": lambda: run_due_top_ups(gateway=configured_gateway(), now=timezone.now()),
             **conf.further_chores(),
         }

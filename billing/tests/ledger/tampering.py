@@ -245,6 +245,10 @@ def _freeze_without_a_flag(books: Books) -> None:
     set_balance(books, "frozen_at = now()")
 
 
+def _ask_for_top_ups_without_consent(books: Books) -> None:
+    set_balance(books, "top_up_below = 5")
+
+
 TAMPERINGS: dict[str, Tampering] = {
     "customer_has_a_balance": _lose_the_balance,
     "posted_is_the_sum_of_entries": _raise_posted,
@@ -274,6 +278,7 @@ TAMPERINGS: dict[str, Tampering] = {
     "write_offs_taken_back_were_made": _take_back_a_write_off_that_was_none,
     "adjustments_have_their_entry": _change_an_adjustment,
     "frozen_while_a_flag_freezes": _freeze_without_a_flag,
+    "top_up_is_asked_for_while_it_is_on": _ask_for_top_ups_without_consent,
 }
 
 

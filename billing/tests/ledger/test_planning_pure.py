@@ -166,7 +166,7 @@ def test_a_refused_hold_sets_nothing_aside() -> None:
     account = account_of([(10, None)], [])
 
     with pytest.raises(InsufficientCredits):
-        plan_hold(account=account, amount=Decimal("10.000001"))
+        plan_hold(account=account, amount=Decimal("10.000001"), now=NOW)
 
     assert account.held == 0
 
