@@ -30,13 +30,13 @@ class ApiError(Exception):
 class PaymentFailed(ApiError):
     """The money of a payment intent could not be taken. What was done in trying stays done, unlike with a refusal."""
 
-    def __init__(self, error: Resource, *, intent: Resource) -> None:
+    def __init__(self, error: Resource, *, intent: Resource | None = None) -> None:
         super().__init__(error["message"], status=402, kind=error["type"], code=error["code"])
         self.error, self.intent = error, intent
 
     def as_resource(self) -> Resource:
-        """The error object of the answer, with the payment intent and the payment method."""
-        return {"error": {**self.error, "payment_intent": public(self.intent)}}
+        """The error object of the answer, with the payment intent where the request was about one."""
+        return {"error": {**self.error, **({"payment_intent": public(self.intent)} if self.intent else {})}}
 
 
 def refuse_problem(problem: Problem) -> ApiError:

@@ -68,6 +68,8 @@ class Condition:
         if isinstance(self.value, list | tuple):
             marks = ", ".join("?" * len(self.value))
             return f"+{field} IN ({marks})", [*known, *self.value]  # a plus: the order is worth more than this filter
+        if self.value is None:
+            return f"{field} IS NULL", known
         if self.operator not in _OPERATORS:
             raise ValueError(f"Unknown operator {self.operator}")
         return f"{field} {self.operator} ?", [*known, self.value]

@@ -12,6 +12,8 @@ from sandbox.stripe.objects.payment_intents import move_intent, new_intent
 from sandbox.stripe.objects.payment_methods import find_payment_method
 from sandbox.stripe.objects.session_rules import LEAST_AMOUNT
 from sandbox.stripe.records import Resource
+from sandbox.stripe.store import Condition
+from sandbox.stripe.subscriptions.collecting import authenticate_invoice
 
 _CONFIRMABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
 _CANCELABLE = (*_CONFIRMABLE, "processing", "requires_capture")
@@ -78,6 +80,10 @@ def authenticate_intent(sandbox: Sandbox, intent_id: str, *, succeed: bool) -> T
         tried = intent["last_payment_error"]["payment_method"]["id"]
         payment_method = sandbox.require("payment_method", tried)
         take_by_card(sandbox, intent, payment_method)
+    paid_by_it = sandbox.store.find("invoice_payment", [Condition("payment.payment_intent", "=", intent_id)], limit=1)
+    if paid_by_it:
+        invoice = sandbox.require("invoice", paid_by_it[0]["invoice"])
+        return authenticate_invoice(sandbox, invoice, succeed=succeed)
     taking = end_authentication(sandbox, intent, succeed=succeed)
     if taking.outcome == "paid":
         follow_charge(sandbox, intent)

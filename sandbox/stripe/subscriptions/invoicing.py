@@ -12,7 +12,11 @@ from sandbox.stripe.subscriptions.balances import move_balance
 from sandbox.stripe.subscriptions.invoice_form import build_invoice, put_lines
 
 LEAST_AMOUNT = 50  # less is not charged: it waits in the customer's balance
-_DESCRIPTIONS = {"subscription_create": "Subscription creation", "subscription_cycle": "Subscription renewal"}
+_DESCRIPTIONS = {
+    "manual": "Payment for Invoice",
+    "subscription_create": "Subscription creation",
+    "subscription_cycle": "Subscription renewal",
+}
 
 
 def draft_invoice(
