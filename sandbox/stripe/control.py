@@ -30,6 +30,7 @@ from sandbox.stripe.deliveries import (
     signature_header,
 )
 from sandbox.stripe.faults import Fault, FaultKind
+from sandbox.stripe.invoice_levers import InvoiceLevers
 from sandbox.stripe.machine import Sandbox
 from sandbox.stripe.objects.checkout_sessions import expire_session
 from sandbox.stripe.objects.webhook_endpoints import set_endpoint
@@ -49,7 +50,7 @@ class SignedEvent:
     signature: str
 
 
-class Control(AfterwardsLevers, SavedCardLevers, SubscribingLevers):
+class Control(AfterwardsLevers, SavedCardLevers, SubscribingLevers, InvoiceLevers):
     """Pays, settles and expires sessions, and decides what goes wrong. Each call is one step of the state machine."""
 
     def __init__(self, sandbox: Sandbox) -> None:

@@ -9,7 +9,12 @@ from sandbox.stripe.objects.customers import require_customer
 from sandbox.stripe.records import Resource, public
 from sandbox.stripe.subscriptions.balances import move_balance
 from sandbox.stripe.subscriptions.calendar import DAY_SECONDS
+from sandbox.stripe.subscriptions.changing import change_subscription
 from sandbox.stripe.subscriptions.collecting import save_card
+from sandbox.stripe.subscriptions.ending import cancel_subscription, require_running
+from sandbox.stripe.subscriptions.items import recurring_price
+from sandbox.stripe.subscriptions.renewing import bill_rest, resume_subscription
+from sandbox.stripe.subscriptions.scheduling import schedule_change
 from sandbox.stripe.subscriptions.settings import change_settings, subscriptions_of
 from sandbox.stripe.subscriptions.starting import Start, start_subscription
 
@@ -75,6 +80,71 @@ class SubscribingLevers:
                 metadata=metadata or {},
             )
             return public(start_subscription(self.sandbox, start))
+
+    def change_subscription(
+        self,
+        subscription_id: str,
+        *,
+        price: str | None = None,
+        quantity: int | None = None,
+        proration: str = "always_invoice",
+        at_once: bool = True,
+    ) -> Resource:
+        """Change the plan or the seats of a subscription's one item, as somebody does at the dashboard. Returns it.
+
+        ``proration`` is always_invoice, create_prorations or none; with ``at_once=False`` the change waits for the end
+        of the period, as a downgrade in the portal does.
+        """
+        with self.sandbox.work():
+            subscription = self._running(subscription_id)
+            item = subscription["items"]["data"][0]
+            if not at_once:
+                chosen = recurring_price(self.sandbox, {"price": price or item["price"]["id"]}, "price")
+                schedule_change(self.sandbox, subscription, price=chosen, quantity=quantity)
+                return public(subscription)
+            wanted = {"id": item["id"], "price": price or item["price"]["id"], "quantity": quantity or item["quantity"]}
+            params = {"items": [wanted], "proration_behavior": proration}
+            return public(change_subscription(self.sandbox, subscription, params))
+
+    def cancel_subscription(
+        self, subscription_id: str, *, at_period_end: bool = False, prorate: bool = False
+    ) -> Resource:
+        """End a subscription now or at the end of its period; ``prorate`` credits what is left of it. Returns it."""
+        with self.sandbox.work():
+            subscription = self._running(subscription_id)
+            if at_period_end:
+                change_settings(self.sandbox, subscription, {"cancel_at_period_end": True})
+            else:
+                cancel_subscription(self.sandbox, subscription, prorate=prorate)
+                if prorate:
+                    bill_rest(self.sandbox, subscription)
+            return public(self.sandbox.require("subscription", subscription_id))
+
+    def resume_subscription(self, subscription_id: str) -> Resource:
+        """Undo what ends or holds a subscription: a cancellation to come, paused collection, a pause. Returns it."""
+        with self.sandbox.work():
+            subscription = self._running(subscription_id)
+            if subscription["status"] == "paused":
+                resume_subscription(self.sandbox, subscription)
+            else:
+                undone = {"cancel_at_period_end": False, "pause_collection": ""}
+                change_settings(self.sandbox, subscription, undone)
+            return public(self.sandbox.require("subscription", subscription_id))
+
+    def pause_collection(
+        self, subscription_id: str, behavior: str = "void", *, resumes_at: int | None = None
+    ) -> Resource:
+        """Let the next invoices be void, mark_uncollectible or keep_as_draft, until a time or until resumed."""
+        with self.sandbox.work():
+            subscription = self._running(subscription_id)
+            pause = {"behavior": behavior, "resumes_at": resumes_at}
+            change_settings(self.sandbox, subscription, {"pause_collection": pause})
+            return public(subscription)
+
+    def _running(self, subscription_id: str) -> Resource:
+        subscription = self.sandbox.require("subscription", subscription_id)
+        require_running(subscription)
+        return subscription
 
     # -- customers
 

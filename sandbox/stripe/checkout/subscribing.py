@@ -3,8 +3,8 @@
 from sandbox.stripe.checkout.cards import Card
 from sandbox.stripe.machine import Sandbox
 from sandbox.stripe.objects.payment_methods import attach_payment_method
-from sandbox.stripe.objects.session_plans import DAY_SECONDS
 from sandbox.stripe.records import Resource
+from sandbox.stripe.subscriptions.calendar import DAY_SECONDS
 from sandbox.stripe.subscriptions.invoicing import LEAST_AMOUNT
 from sandbox.stripe.subscriptions.starting import Start, automatic_tax, start_subscription
 

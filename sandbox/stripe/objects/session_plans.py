@@ -5,9 +5,9 @@ from typing import Any
 from sandbox.stripe.errors import ApiError
 from sandbox.stripe.machine import Sandbox
 from sandbox.stripe.records import Resource, merge_metadata
+from sandbox.stripe.subscriptions.calendar import DAY_SECONDS, read_time
 
 _KNOWN = frozenset({"metadata", "trial_period_days", "trial_end", "trial_settings", "description", "invoice_settings"})
-DAY_SECONDS = 24 * 3600
 
 
 def read_plan(sandbox: Sandbox, params: dict[str, Any]) -> Resource:
@@ -34,7 +34,7 @@ def read_trial_end(sandbox: Sandbox, given: dict[str, Any], *, at: str = "") -> 
     Raises:
         ApiError: it asks by both, or its end is past.
     """
-    days, ends_at = given.get("trial_period_days"), given.get("trial_end")
+    days, ends_at = given.get("trial_period_days"), read_time(given.get("trial_end"))
     if days is not None and ends_at is not None:
         raise ApiError("You may only specify one of these: trial_end, trial_period_days.", param=at or "trial_end")
     if days is not None:
@@ -43,9 +43,9 @@ def read_trial_end(sandbox: Sandbox, given: dict[str, Any], *, at: str = "") -> 
         return sandbox.now() + int(days) * DAY_SECONDS
     if ends_at in (None, "now"):
         return None
-    if ends_at <= sandbox.now():
+    if not isinstance(ends_at, int) or ends_at <= sandbox.now():
         raise ApiError("Invalid trial_end: must be in the future.", param=f"{at}[trial_end]" if at else "trial_end")
-    return int(ends_at)
+    return ends_at
 
 
 def plan_fields(plan: Resource, params: dict[str, Any]) -> Resource:

@@ -34,6 +34,8 @@ def prepare_bill(
         subscription["discounts"] = keep_lasting(sandbox, discounts)
     subscription["latest_invoice"] = invoice_id
     pending = take_pending(sandbox, subscription["id"], invoice_id=invoice_id)
+    for line in pending:
+        _note_pending(subscription, line, invoice_id)
     all_lines = [*pending, *lines]
     tax_lines(sandbox, subscription, all_lines)
     return Bill(invoice_id, all_lines, discounts, reason, period)
@@ -70,6 +72,14 @@ def issue_bill(sandbox: Sandbox, subscription: Resource, bill: Bill, *, paid_by:
     else:
         collect_and_follow(sandbox, invoice)
     return invoice
+
+
+def _note_pending(subscription: Resource, line: Resource, invoice_id: str) -> None:
+    """Note in the item of a proration that it billed the rest of its period: a further change gives that back."""
+    item_id = line["parent"]["subscription_item_details"]["subscription_item"]
+    for item in subscription["items"]["data"]:
+        if item["id"] == item_id and line["amount"] > 0:
+            item["_billed_by"] = {"invoice": invoice_id, "line": line["id"]}
 
 
 def _note_lines(sandbox: Sandbox, subscription: Resource, lines: list[Resource], invoice_id: str) -> None:

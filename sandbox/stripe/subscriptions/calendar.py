@@ -35,6 +35,11 @@ def same_interval(one: Resource, other: Resource) -> bool:
     return all(one["recurring"][name] == other["recurring"][name] for name in ("interval", "interval_count"))
 
 
+def read_time(value: object) -> object:
+    """A time of a request as a number; where a word is allowed too, the contract leaves numbers as text."""
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
 def say_day(timestamp: int) -> str:
     """A day as Stripe writes it in the lines of an invoice."""
     return datetime.fromtimestamp(timestamp, UTC).strftime("%d %b %Y")

@@ -7,6 +7,8 @@ from sandbox.stripe.events import emit_event
 from sandbox.stripe.machine import Sandbox
 from sandbox.stripe.records import Resource
 from sandbox.stripe.subscriptions.invoicing import invoices_of, save_invoice, void_invoice
+from sandbox.stripe.subscriptions.lines import save_pending
+from sandbox.stripe.subscriptions.prorating import credit_unused
 
 _ENDED = ("canceled", "incomplete_expired")
 
@@ -34,6 +36,20 @@ def end_subscription(sandbox: Sandbox, subscription: Resource, *, reason: str | 
         invoice |= {"auto_advance": False, "next_payment_attempt": None, "_retries": []}
         save_invoice(sandbox, invoice)
     emit_event(sandbox, "customer.subscription.deleted", subscription)
+
+
+def cancel_subscription(
+    sandbox: Sandbox, subscription: Resource, *, details: Resource | None = None, prorate: bool = False
+) -> None:
+    """End a subscription now because somebody asked for it. ``prorate`` gives back what is left of its period."""
+    require_running(subscription)
+    if prorate:
+        now = sandbox.now()
+        unused = [credit_unused(sandbox, subscription, item, at=now) for item in subscription["items"]["data"]]
+        save_pending(sandbox, subscription, [line for line in unused if line is not None])
+    if details:
+        subscription["cancellation_details"] = {**subscription["cancellation_details"], **details}
+    end_subscription(sandbox, subscription)
 
 
 def expire_incomplete(sandbox: Sandbox, subscription: Resource) -> None:

@@ -69,6 +69,18 @@ def finalize_invoice(sandbox: Sandbox, invoice: Resource, *, intent: Resource | 
     emit_event(sandbox, "invoice.finalized", invoice)
 
 
+def settle_with_balance(invoice: Resource, *, balance: int) -> int:
+    """Settle a total with a customer's balance: credit pays first, and what is too little to be charged waits.
+
+    Returns the balance after it.
+    """
+    wanted = invoice["total"] + balance
+    due = wanted if wanted >= LEAST_AMOUNT else 0
+    invoice |= {"starting_balance": balance, "ending_balance": wanted - due}
+    invoice |= {"amount_due": due, "amount_remaining": due}
+    return int(wanted - due)
+
+
 def void_invoice(sandbox: Sandbox, invoice: Resource) -> None:
     """Void an invoice that nobody has paid; what it took of the customer's balance goes back.
 
@@ -122,13 +134,8 @@ def invoices_of(sandbox: Sandbox, subscription_id: str, *statuses: str) -> list[
 
 
 def _use_balance(sandbox: Sandbox, invoice: Resource, customer: Resource) -> None:
-    """Settle a total with the balance: credit pays first, and what is too little to be charged waits."""
     starting = customer["balance"]
-    wanted = invoice["total"] + starting
-    due = wanted if wanted >= LEAST_AMOUNT else 0
-    ending = wanted - due
-    invoice |= {"starting_balance": starting, "ending_balance": ending}
-    invoice |= {"amount_due": due, "amount_remaining": due}
+    ending = settle_with_balance(invoice, balance=starting)
     if ending != starting:
         kind = "applied_to_invoice" if invoice["total"] > 0 and starting < 0 else "invoice_too_small"
         move_balance(

@@ -2,6 +2,7 @@
 
 import copy
 
+from sandbox.stripe.errors import ApiError
 from sandbox.stripe.events import emit_event, save_change
 from sandbox.stripe.machine import Sandbox
 from sandbox.stripe.records import Resource
@@ -16,7 +17,7 @@ from sandbox.stripe.subscriptions.scheduling import take_scheduled_items
 def end_period(sandbox: Sandbox, subscription: Resource) -> None:
     """Do what is due at the end of a subscription's period: it ends, is paused for want of a card, or is renewed."""
     if subscription["cancel_at_period_end"]:
-        _bill_rest(sandbox, subscription)
+        bill_rest(sandbox, subscription)
         end_subscription(sandbox, subscription)
     elif subscription["status"] == "trialing" and not _has_card(sandbox, subscription):
         match subscription["trial_settings"]["end_behavior"]["missing_payment_method"]:
@@ -49,6 +50,19 @@ def renew_subscription(
     issue_bill(sandbox, subscription, bill)
 
 
+def resume_subscription(sandbox: Sandbox, subscription: Resource) -> None:
+    """Let a subscription that was paused at the end of its trial go on: a period starts now, and is billed.
+
+    Raises:
+        ApiError: it is not paused.
+    """
+    if subscription["status"] != "paused":
+        raise ApiError(f"Only paused subscriptions can be resumed: this one is {subscription['status']}.")
+    renew_subscription(sandbox, subscription, reason="subscription_update", restarts=True)
+    resumed = sandbox.require("subscription", subscription["id"])
+    emit_event(sandbox, "customer.subscription.resumed", resumed)
+
+
 def begin_period(subscription: Resource, *, at: int, restarts: bool) -> None:
     """Give all items of a subscription the period that begins now."""
     if restarts:
@@ -59,8 +73,8 @@ def begin_period(subscription: Resource, *, at: int, restarts: bool) -> None:
         item["current_period_end"] = period_end(anchor=anchor, start=at, recurring=recurring)
 
 
-def _bill_rest(sandbox: Sandbox, subscription: Resource) -> None:
-    """Bill what is pending when a subscription ends at the end of its period."""
+def bill_rest(sandbox: Sandbox, subscription: Resource) -> None:
+    """Bill what is pending when a subscription is about to end."""
     if pending_items(sandbox, subscription["id"]):
         period = (subscription["items"]["data"][0]["current_period_start"], sandbox.now())
         bill = prepare_bill(sandbox, subscription, reason="subscription_cycle", lines=[], period=period)

@@ -8,6 +8,7 @@ from sandbox.stripe.events import save_change
 from sandbox.stripe.machine import Sandbox
 from sandbox.stripe.records import Resource, merge_metadata
 from sandbox.stripe.store import Condition
+from sandbox.stripe.subscriptions.calendar import read_time
 from sandbox.stripe.subscriptions.ending import require_running
 from sandbox.stripe.subscriptions.scheduling import drop_schedule
 
@@ -38,7 +39,7 @@ def apply_settings(sandbox: Sandbox, subscription: Resource, params: dict[str, A
         _set_end(sandbox, subscription, at=_period_end(subscription) if params["cancel_at_period_end"] else None)
         subscription["cancel_at_period_end"] = params["cancel_at_period_end"]
     elif "cancel_at" in params:
-        at = params["cancel_at"] or None
+        at: Any = read_time(params["cancel_at"]) or None
         if at in ("min_period_end", "max_period_end"):
             at = _period_end(subscription)
         if at is not None and at <= sandbox.now():
