@@ -8,7 +8,7 @@ from sandbox.stripe.machine import Sandbox
 from sandbox.stripe.objects.payment_methods import billing_details, new_card
 from sandbox.stripe.records import Resource, public
 from sandbox.stripe.subscriptions.collecting import authenticate_invoice
-from sandbox.stripe.subscriptions.dunning import collect_and_follow, follow_payment
+from sandbox.stripe.subscriptions.dunning import collect_and_follow, follow_payment, follow_release
 from sandbox.stripe.subscriptions.invoicing import finalize_invoice, payment_of, void_invoice, write_off_invoice
 from sandbox.stripe.subscriptions.policy import DunningPolicy, LastStep, save_policy
 
@@ -50,6 +50,7 @@ class InvoiceLevers:
         with self.sandbox.work():
             invoice = self.sandbox.require("invoice", invoice_id)
             void_invoice(self.sandbox, invoice)
+            follow_release(self.sandbox, invoice)
             return public(invoice)
 
     def write_off_invoice(self, invoice_id: str) -> Resource:
@@ -57,6 +58,7 @@ class InvoiceLevers:
         with self.sandbox.work():
             invoice = self.sandbox.require("invoice", invoice_id)
             write_off_invoice(self.sandbox, invoice)
+            follow_release(self.sandbox, invoice)
             return public(invoice)
 
     def set_dunning(

@@ -90,6 +90,7 @@ ROUTES: dict[tuple[str, str], Callable[[Call], Resource]] = {
     ("post", "/v1/invoices/{invoice}/finalize"): own_invoices.finalize_invoice_call,
     ("post", "/v1/invoices/{invoice}/pay"): own_invoices.pay_invoice_call,
     ("post", "/v1/invoices/{invoice}/void"): own_invoices.void_invoice_call,
+    ("post", "/v1/invoices/{invoice}/mark_uncollectible"): own_invoices.write_off_invoice_call,
     ("get", "/v1/invoices/{invoice}/lines"): invoices.list_invoice_lines,
     ("get", "/v1/payment_intents"): payment_intents.list_payment_intents,
     ("post", "/v1/payment_intents"): intent_calls.create_payment_intent,

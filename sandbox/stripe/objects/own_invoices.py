@@ -11,9 +11,16 @@ from sandbox.stripe.objects.customers import require_customer
 from sandbox.stripe.objects.invoice_items import items_of, line_of
 from sandbox.stripe.objects.payment_methods import find_payment_method
 from sandbox.stripe.records import Resource, merge_metadata, new_id
-from sandbox.stripe.subscriptions.collecting import collect_invoice, default_card, mark_paid
+from sandbox.stripe.subscriptions.collecting import default_card, mark_paid
+from sandbox.stripe.subscriptions.dunning import collect_and_follow, follow_payment, follow_release
 from sandbox.stripe.subscriptions.invoice_form import put_lines, tax_lines
-from sandbox.stripe.subscriptions.invoicing import draft_invoice, finalize_invoice, save_invoice, void_invoice
+from sandbox.stripe.subscriptions.invoicing import (
+    draft_invoice,
+    finalize_invoice,
+    save_invoice,
+    void_invoice,
+    write_off_invoice,
+)
 from sandbox.stripe.taxes import tax_status, taxpayer_of
 
 _DAY_SECONDS = 24 * 3600
@@ -78,6 +85,7 @@ def pay_invoice_call(call: Call) -> Resource:
         raise ApiError("Invoice is already paid", code="invoice_already_paid")
     if params.get("paid_out_of_band"):
         mark_paid(sandbox, invoice, out_of_band=True)
+        follow_payment(sandbox, invoice, is_paid=True)
         return invoice
     given = params.get("payment_method")
     card = find_payment_method(sandbox, given, param="payment_method") if given else default_card(sandbox, invoice)
@@ -86,7 +94,7 @@ def pay_invoice_call(call: Call) -> Resource:
         raise ApiError(message, code="invoice_no_payment_method", param="payment_method")
     if card["customer"] != invoice["customer"]:
         raise ApiError("The payment method must be attached to the customer.", param="payment_method")
-    _refuse_failed(collect_invoice(sandbox, invoice, payment_method=card))
+    _refuse_failed(collect_and_follow(sandbox, invoice, payment_method=card))
     return invoice
 
 
@@ -94,6 +102,15 @@ def void_invoice_call(call: Call) -> Resource:
     """The invoice, void: nobody owes it any more."""
     invoice = call.find("invoice")
     void_invoice(call.sandbox, invoice)
+    follow_release(call.sandbox, invoice)
+    return invoice
+
+
+def write_off_invoice_call(call: Call) -> Resource:
+    """The invoice, given up as uncollectible."""
+    invoice = call.find("invoice")
+    write_off_invoice(call.sandbox, invoice)
+    follow_release(call.sandbox, invoice)
     return invoice
 
 

@@ -35,6 +35,13 @@ def follow_payment(sandbox: Sandbox, invoice: Resource, *, is_paid: bool) -> Non
     save_change(sandbox, subscription, before=before, event_type="customer.subscription.updated")
 
 
+def follow_release(sandbox: Sandbox, invoice: Resource) -> None:
+    """Let the subscription of an invoice that nobody has to pay any more become active, as after a payment."""
+    subscription = subscription_of(sandbox, invoice)
+    if subscription is not None and subscription["status"] in ("past_due", "unpaid"):
+        follow_payment(sandbox, invoice, is_paid=True)
+
+
 def retry_invoice(sandbox: Sandbox, invoice: Resource) -> None:
     """Try a failed invoice again by itself; after the last try its subscription ends as the policy says."""
     taking = collect_and_follow(sandbox, invoice)

@@ -57,7 +57,7 @@ def test_up_down_and_up_again_within_thirty_days(plans: Plans) -> None:
     assert period_of(changed) == period
     for invoice in (first, second, third):
         assert all(line.period.end == period[1] for line in invoice.lines.data)
-        assert abs(invoice.lines.data[0].period.start - invoice.created) <= 1
+        assert abs(invoice.lines.data[0].period.start - invoice.created) <= 2
 
 
 def test_lines_of_a_proration(plans: Plans) -> None:
@@ -176,7 +176,8 @@ def test_period_starts_anew_on_demand(plans: Plans) -> None:
 
     assert lines_of(plans.invoices(subscription.id)[0]) == [-950, 1900]
     start, end = period_of(changed)
-    assert (end - start, start - subscription.created) == (30 * DAY, 15 * DAY)
+    assert end - start == 30 * DAY
+    assert start - subscription.created == pytest.approx(15 * DAY, abs=5)
 
 
 def test_upgrade_in_a_trial_costs_nothing(plans: Plans) -> None:

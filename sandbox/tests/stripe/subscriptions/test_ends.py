@@ -136,7 +136,7 @@ def test_short_trial_is_warned_of_at_once(plans: Plans) -> None:
     subscription = plans.subscribe(trial_days=2)
 
     [warned] = plans.control.list_events("customer.subscription.trial_will_end")
-    assert warned["created"] - subscription.created <= 1
+    assert warned["created"] - subscription.created <= 2
     plans.control.advance_clock(days=2)
     assert len(plans.control.list_events("customer.subscription.trial_will_end")) == 1
 
@@ -212,7 +212,8 @@ def test_paused_subscription_goes_on(plans: Plans) -> None:
 
     assert resumed.status == "active"
     start, end = period_of(resumed)
-    assert (start - subscription.created, end - start) == (50 * DAY, 30 * DAY)
+    assert end - start == 30 * DAY
+    assert start - subscription.created == pytest.approx(50 * DAY, abs=5)
     assert plans.invoices(subscription.id)[0].amount_paid == 1900
     assert len(plans.control.list_events("customer.subscription.resumed")) == 1
 

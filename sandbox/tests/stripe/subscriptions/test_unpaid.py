@@ -169,6 +169,29 @@ def test_void_and_written_off_invoices(plans: Plans) -> None:
         plans.control.write_off_invoice(invoice)
 
 
+@pytest.mark.parametrize("ending", ["void", "mark_uncollectible", "pay", "paid_out_of_band"])
+def test_renewal_that_a_request_ends(plans: Plans, ending: str) -> None:
+    subscription = plans.subscribe()
+    plans.control.fail_next_payments(plans.customer)
+    plans.control.advance_clock(days=30)
+    invoice = plans.invoices(subscription.id)[0].id or ""
+    assert plans.read(subscription.id).status == "past_due"
+
+    match ending:
+        case "void":
+            ended = plans.client.v1.invoices.void_invoice(invoice)
+        case "mark_uncollectible":
+            ended = plans.client.v1.invoices.mark_uncollectible(invoice)
+        case "pay":
+            ended = plans.client.v1.invoices.pay(invoice)
+        case _:
+            ended = plans.client.v1.invoices.pay(invoice, {"paid_out_of_band": True})
+
+    status = {"void": "void", "mark_uncollectible": "uncollectible"}.get(ending, "paid")
+    assert (ended.status, plans.read(subscription.id).status) == (status, "active")
+    assert ended.amount_paid_off_stripe == (1900 if ending == "paid_out_of_band" else 0)
+
+
 def test_refund_and_dispute_of_a_renewal(plans: Plans) -> None:
     subscription = plans.subscribe()
     plans.control.advance_clock(days=30)
