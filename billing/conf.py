@@ -26,6 +26,16 @@ def free_plan_credits() -> Decimal:
     return Decimal(settings.FREE_PLAN_CREDITS)
 
 
+def plan_credits_grace() -> timedelta:
+    """How long an allowance outlives its period, so that a payment that comes late leaves no gap."""
+    return timedelta(days=settings.PLAN_CREDITS_GRACE_DAYS)
+
+
+def plan_payment_grace() -> timedelta:
+    """How long a plan goes on whose payment is past due; then it is Free."""
+    return timedelta(days=settings.PLAN_PAYMENT_GRACE_DAYS)
+
+
 def low_balance_threshold() -> Decimal:
     """Below so many available credits a balance counts as low."""
     return Decimal(settings.LOW_BALANCE_THRESHOLD)

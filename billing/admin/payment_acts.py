@@ -22,9 +22,10 @@ from billing.errors import BillingError
 from billing.models import Payment, PaymentState
 from billing.selectors.refunds import read_refundable
 from billing.services.approvals import check_not_own
+from billing.services.convergence import Convergence
 from billing.services.gateway import configured_gateway
 from billing.services.payment_reading import refresh_payment
-from billing.services.payments import Convergence, accept_mismatch
+from billing.services.payments import accept_mismatch
 from billing.services.refunds import MAY_REQUEST
 
 _READ = {

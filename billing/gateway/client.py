@@ -25,6 +25,7 @@ from billing.gateway.parsing import (
     parse_product,
     parse_session,
 )
+from billing.gateway.plans import PlanCalls
 from billing.gateway.saved_cards import SavedCardCalls
 from billing.gateway.signatures import verify_webhook
 
@@ -47,7 +48,7 @@ stripe.enable_telemetry = False
 UiMode = Literal["embedded_page", "hosted_page"]
 
 
-class StripeGateway(SavedCardCalls, BillingDetailsCalls, MoneyBackCalls, ListingCalls):
+class StripeGateway(SavedCardCalls, BillingDetailsCalls, MoneyBackCalls, ListingCalls, PlanCalls):
     """Stripe, as far as we need it. Each call may raise `StripeRefused`, `StripeObjectMissing` or `StripeUnavailable`.
 
     Every POST takes an idempotency key, derived by the caller from its own row and stored before the call.

@@ -6,7 +6,7 @@ a payment add up to its figures to the minor unit. `docs/books.md` has worked ex
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from billing.kinds import UNDONE_BY_MONEY, AllocationKind, EntryKind
@@ -60,19 +60,28 @@ class CustomerBooks:
         if lot.currency != row.currency:  # nothing was collected in the first one after all
             self._set_money(booking, lot, Money())
             lot.currency = row.currency
-        self._set_money(booking, lot, Money(row.collected_minor, row.tax_minor, row.given_back_minor))
+        money = Money(row.collected_minor, row.tax_minor, row.given_back_minor, row.from_balance_minor, row.kept)
+        self._set_money(booking, lot, money)
 
     def _set_money(self, booking: Booking, lot: PaidLot, money: Money) -> None:
         """Book what was collected, then what was given back."""
-        before = lot.money
-        back_before = min(before.given_back_minor, money.collected_minor)
-        lot.money = Money(money.collected_minor, money.tax_minor, back_before)
-        cash = lot.money.collected_minor - before.collected_minor + before.given_back_minor - back_before
-        _book_change(booking, lot, BookReason.COLLECTED, earned=BookAccount.REVENUE, cash=cash)
+        before, earned = lot.money, lot.booked.earned_minor
+        back_before = min(before.given_back_minor, max(0, money.collected_minor))
+        lot.money = replace(money, given_back_minor=back_before)
+        # Less collected than before: a plan was changed down, and what that leaves is money of the customer's again.
+        is_less = money.kept is not None and money.collected_minor < before.collected_minor
+        account = BookAccount.REFUNDS if is_less else BookAccount.REVENUE
+        _book_change(booking, lot, BookReason.COLLECTED, earned=account, before=before)
+        if not is_less:
+            earned = lot.booked.earned_minor
         lot.money = money
-        earned = lot.booked.earned_minor
-        cash = back_before - money.given_back_minor
-        _book_change(booking, lot, BookReason.GIVEN_BACK, earned=BookAccount.REFUNDS, cash=cash)
+        _book_change(
+            booking,
+            lot,
+            BookReason.GIVEN_BACK,
+            earned=BookAccount.REFUNDS,
+            before=replace(money, given_back_minor=back_before),
+        )
         lot.reversed_minor = max(0, lot.reversed_minor + earned - lot.booked.earned_minor)
 
     def _bring_in(self, grant: GrantRow, touched: dict[int, PaidLot]) -> None:
@@ -163,13 +172,21 @@ def _follow_debt(booking: Booking, claw_back: ClawBack, row: AllocationRow, *, i
         claw_back.recovered.take(-row.amount)
 
 
-def _book_change(booking: Booking, lot: PaidLot, reason: BookReason, *, earned: BookAccount, cash: int = 0) -> None:
-    """Book the difference between a lot's figures and those booked before; `earned` says which account earns."""
-    before, after = lot.booked, lot.figures()
+def _book_change(
+    booking: Booking, lot: PaidLot, reason: BookReason, *, earned: BookAccount, before: Money | None = None
+) -> None:
+    """Book the difference between a lot's figures and those booked before; `earned` says which account earns.
+
+    `before` is the lot's money before it moved, where it did.
+    """
+    booked, after = lot.booked, lot.figures()
     lot.booked = after
-    _add_line(booking, lot, reason, BookAccount.CASH, cash)
+    if before is not None:
+        _add_line(booking, lot, reason, BookAccount.CASH, lot.money.cash_minor - before.cash_minor)
+        paid_from = lot.money.from_balance_minor - before.from_balance_minor
+        _add_line(booking, lot, reason, BookAccount.CUSTOMER_BALANCE, paid_from)
     for account, figure in _CREDITED:
-        _add_line(booking, lot, reason, account or earned, figure(before) - figure(after))
+        _add_line(booking, lot, reason, account or earned, figure(booked) - figure(after))
 
 
 _CREDITED: tuple[tuple[BookAccount | None, Callable[[Figures], int]], ...] = (

@@ -16,6 +16,13 @@ class Money:
     collected_minor: int = 0
     tax_minor: int = 0
     given_back_minor: int = 0
+    from_balance_minor: int = 0
+    kept: Decimal | None = None
+
+    @property
+    def cash_minor(self) -> int:
+        """What is at Stripe of it in money: the rest came out of, or went into, the customer's balance there."""
+        return self.collected_minor - self.given_back_minor - self.from_balance_minor
 
     @property
     def tax_kept_minor(self) -> int:
@@ -62,6 +69,8 @@ class PaidLot:
     def kept(self) -> Decimal:
         """How many of its credits are paid for: a refund takes the rest back. A price of 0 keeps them all."""
         money = self.money
+        if money.kept is not None:  # a plan's period: its lines say it
+            return money.kept
         if not money.collected_minor:
             return self.granted
         kept_minor = money.collected_minor - money.given_back_minor

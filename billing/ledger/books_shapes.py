@@ -54,13 +54,18 @@ class AllocationRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoneyRow:
-    """What was collected and given back for a payment, all in all, after a change of it."""
+    """What was collected and given back for a payment, all in all, after a change of it.
+
+    `payment_id` is negative for a period of a plan, which is a lot like a payment: several invoices pay it.
+    """
 
     payment_id: int
     currency: str
     collected_minor: int
     tax_minor: int
     given_back_minor: int
+    from_balance_minor: int = 0  # of what was collected; negative: it went into the customer's balance at Stripe
+    kept: Decimal | None = None  # the credits still paid for, where that is no share of what was granted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

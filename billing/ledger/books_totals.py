@@ -11,6 +11,8 @@ from decimal import Decimal
 from billing.ledger.books_shapes import BookAccount, Booking, BookReason
 from billing.money import ZERO
 
+_MONEY = (BookAccount.CASH, BookAccount.CUSTOMER_BALANCE)
+
 
 @dataclass(slots=True)
 class AccountTotals:
@@ -64,9 +66,9 @@ class BooksTotals:
         for line in booking.lines:
             totals = self.months.setdefault((month, line.currency), MonthTotals())
             totals.accounts[line.account].add(line.amount_minor)
-            if line.account is BookAccount.CASH and line.reason is BookReason.COLLECTED:
+            if line.account in _MONEY and line.reason is BookReason.COLLECTED:
                 totals.collected_minor += line.amount_minor
-            elif line.account is BookAccount.CASH:
+            elif line.account in _MONEY:
                 totals.given_back_minor -= line.amount_minor
         if booking.promotional_credits:
             so_far = self.promotional_credits.get(month, ZERO)

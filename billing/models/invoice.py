@@ -96,6 +96,9 @@ class InvoiceLine(models.Model):
     amount_minor = models.BigIntegerField(help_text="Before discount and tax; below zero for time that was not used.")
     discount_minor = models.BigIntegerField(default=0)
     tax_minor = models.BigIntegerField(default=0)
+    money_minor = models.BigIntegerField(
+        default=0, help_text="What it adds to the total: less its discount, with tax on top."
+    )
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
     unit_amount_minor = models.BigIntegerField(null=True, blank=True, help_text="Of the price; empty: it is unknown.")
@@ -121,6 +124,7 @@ class PlanMovement(models.Model):
     )
     tax_minor = models.BigIntegerField(help_text="Tax in what was collected.")
     given_back_minor = models.BigIntegerField(help_text="Refunded or withdrawn so far, tax included.")
+    kept_credits = CreditsField(default=0, help_text="The credits that the lines allow: the target of the period.")
     currency = models.CharField(max_length=3)
     entry = models.ForeignKey(
         "billing.LedgerEntry", null=True, blank=True, on_delete=models.PROTECT, related_name="plan_movements"

@@ -14,7 +14,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 from billing.ledger.books import CustomerBooks
 from billing.ledger.books_shapes import BookAccount, Booking, BookReason, JournalLine
 from billing.ledger.books_totals import AccountTotals, BooksTotals, MonthTotals
-from billing.models import CreditBalance, LedgerEntry, MoneyMovement
+from billing.models import CreditBalance, LedgerEntry, MoneyMovement, PlanMovement
 from billing.services.journal_rows import read_movements, read_names, read_steps
 from billing.services.journal_steps import interleave
 
@@ -88,7 +88,8 @@ def _choose_balances(*, since: datetime | None, customer_id: int | None) -> Quer
             customer_id=OuterRef("pk"), sequence=OuterRef("last_sequence"), created_at__gte=since
         )
         movement = MoneyMovement.objects.filter(payment__customer_id=OuterRef("pk"), created_at__gte=since)
-        balances = balances.filter(Q(Exists(last_entry)) | Q(Exists(movement)))
+        of_plan = PlanMovement.objects.filter(period__customer_id=OuterRef("pk"), created_at__gte=since)
+        balances = balances.filter(Q(Exists(last_entry)) | Q(Exists(movement)) | Q(Exists(of_plan)))
     return balances
 
 

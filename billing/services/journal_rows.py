@@ -11,7 +11,7 @@ from django.db import connection
 
 from billing.kinds import UNDONE_BY_MONEY
 from billing.ledger.books_shapes import BookStep, MoneyRow
-from billing.models import BillingCustomer, MoneyMovement, Payment
+from billing.models import BillingCustomer, MoneyMovement, Payment, PlanMovement, PlanPeriod
 from billing.services.journal_steps import Movement, step_of
 
 ENTRIES_AT_ONCE = 2_000
@@ -19,8 +19,9 @@ ENTRIES_AT_ONCE = 2_000
 _KINDS = ", ".join(f"'{kind.value}'" for kind in sorted(UNDONE_BY_MONEY))
 # An entry with its grant and what it drew itself; what it caused on other entries comes from the statement below.
 _ENTRIES = """
-    SELECT e.customer_id, e.sequence, e.id, e.kind, e.amount, e.payment_id, e.occurred_at, e.created_at,
-        g.id, g.payment_id, g.amount, a.entry_id, e.kind, e.payment_id, a.grant_id, a.amount, a.kind
+    SELECT e.customer_id, e.sequence, e.id, e.kind, e.amount, coalesce(-e.plan_period_id, e.payment_id),
+        e.occurred_at, e.created_at, g.id, coalesce(-g.plan_period_id, g.payment_id), g.amount,
+        a.entry_id, e.kind, coalesce(-e.plan_period_id, e.payment_id), a.grant_id, a.amount, a.kind
     FROM billing_ledgerentry e
     LEFT JOIN billing_creditgrant g ON g.entry_id = e.id
     LEFT JOIN billing_grantallocation a ON a.entry_id = e.id AND a.cause_id = e.id
@@ -30,7 +31,8 @@ _ENTRIES = """
 # Only credits that come in cause rows on earlier entries, and only on such that were uncovered, that took money back,
 # or that they correct: so allocations are found by the index on their entry. Kinds are spelled out as in their index.
 _CAUSED = f"""
-    SELECT a.cause_id, a.entry_id, drawn.kind, drawn.payment_id, a.grant_id, a.amount, a.kind
+    SELECT a.cause_id, a.entry_id, drawn.kind, coalesce(-drawn.plan_period_id, drawn.payment_id), a.grant_id,
+        a.amount, a.kind
     FROM billing_grantallocation a JOIN billing_ledgerentry drawn ON drawn.id = a.entry_id
     WHERE a.cause_id = ANY(%(causes)s) AND a.cause_id <> a.entry_id AND a.entry_id IN (
         SELECT entry_id FROM billing_uncoveredpart WHERE customer_id = ANY(%(customers)s)
@@ -96,16 +98,42 @@ def read_movements(*, customer_ids: Sequence[int]) -> dict[int, list[Movement]]:
             created_at=row.created_at,
         )
         found[row.payment.customer_id].append(movement)
+    for period_row in PlanMovement.objects.filter(period__customer_id__in=customer_ids).select_related("period"):
+        found[period_row.period.customer_id].append(_plan_movement(period_row))
+    for own in found.values():
+        own.sort(key=lambda movement: movement.created_at)
     return found
 
 
+def _plan_movement(row: PlanMovement) -> Movement:
+    """A period of a plan is a lot of its own: the books tell it from payments by its negative id."""
+    money = MoneyRow(
+        payment_id=-row.period_id,
+        currency=row.currency,
+        collected_minor=row.collected_minor,
+        tax_minor=row.tax_minor,
+        given_back_minor=row.given_back_minor,
+        from_balance_minor=row.from_balance_minor,
+        kept=row.kept_credits,
+    )
+    return Movement(
+        entry_id=row.entry_id,
+        number=row.number,
+        money=money,
+        occurred_at=row.occurred_at,
+        created_at=row.created_at,
+    )
+
+
 def read_names(*, customer_ids: Sequence[int]) -> tuple[dict[int, str], dict[int, dict[int, str]]]:
-    """The public ids of customers, and of the payments of each."""
+    """The public ids of customers, and of the payments and the plans' periods of each."""
     names = dict(BillingCustomer.objects.filter(pk__in=customer_ids).values_list("pk", "public_id"))
     payments: dict[int, dict[int, str]] = {customer_id: {} for customer_id in customer_ids}
     rows = Payment.objects.filter(customer_id__in=customer_ids).order_by()
     for customer_id, pk, public_id in rows.values_list("customer_id", "pk", "public_id"):
         payments[customer_id][pk] = public_id
+    for period in PlanPeriod.objects.filter(customer_id__in=customer_ids).order_by():
+        payments[period.customer_id][-period.pk] = f"{period.subscription_id}:{period.ends_at:%Y-%m-%d}"
     return names, payments
 
 

@@ -9,6 +9,7 @@ from billing.errors import StripeObjectMissing
 from billing.gateway.client import StripeGateway
 from billing.gateway.facts import SessionFacts
 from billing.models import Payment
+from billing.services.convergence import Convergence
 from billing.services.payment_facts import (
     PaymentFacts,
     facts_of_dispute,
@@ -18,7 +19,7 @@ from billing.services.payment_facts import (
     linked_by_intent,
     with_subtotal_of,
 )
-from billing.services.payments import Convergence, converge_payment
+from billing.services.payments import converge_payment
 
 log = structlog.get_logger(__name__)
 

@@ -1,8 +1,7 @@
 """Payments converge: merge facts, then post the difference between what the ledger holds and what it should hold."""
 
 from collections.abc import Sequence
-from datetime import datetime
-from enum import StrEnum
+from datetime import datetime, timedelta
 
 import structlog
 from django.db import transaction
@@ -11,28 +10,22 @@ from django.utils import timezone
 from accounts.models import User
 from billing import conf
 from billing.ledger.locking import lock_accounts
-from billing.models import FindingState, Payment, Severity
+from billing.models import FindingState, Payment, PaymentKind, PlanPeriod, Severity
 from billing.pricing import Collected, Terms, find_mismatch, is_granted
 from billing.selectors.payments import find_payment
 from billing.services.audit import record_audit
+from billing.services.convergence import Convergence
 from billing.services.findings import end_finding, raise_finding
 from billing.services.flags import end_flag, raise_flag
 from billing.services.parked_events import wake_parked_events
 from billing.services.payment_facts import PaymentFacts
 from billing.services.payment_money_back import MoneyChange, follow_with_flags, merge_money_back
 from billing.services.payment_postings import post_difference, post_purchase, record_movement
+from billing.services.plan_postings import converge_periods
 from billing.services.top_ups.following import find_news, stop_for_news
 
 MISMATCHED = "payment_mismatched"
 log = structlog.get_logger(__name__)
-
-
-class Convergence(StrEnum):
-    """What became of a set of facts."""
-
-    CONVERGED = "converged"
-    UNKNOWN = "unknown"  # no payment of ours is meant (yet)
-    CONTRADICTED = "contradicted"  # they name a payment of ours that belongs to other objects of Stripe's
 
 
 def converge_payment(*, facts: Sequence[PaymentFacts]) -> Convergence:
@@ -156,9 +149,10 @@ def _merge(*, payment: Payment, facts: PaymentFacts) -> list[str]:
     payment.completed_at = _earlier(payment.completed_at, facts.completed_at)
     payment.failed_at = _earlier(payment.failed_at, facts.failed_at)
     payment.expired_at = _earlier(payment.expired_at, facts.expired_at)
-    payment.paid_at = _earlier(payment.paid_at, facts.collected_at)
     payment.failed_attempts = {**facts.failed_attempts, **payment.failed_attempts}
-    _merge_collected(payment=payment, facts=facts)
+    if payment.kind != PaymentKind.PLAN:  # what was collected for a plan, its invoice says
+        payment.paid_at = _earlier(payment.paid_at, facts.collected_at)
+        _merge_collected(payment=payment, facts=facts)
     return learned
 
 
@@ -225,6 +219,9 @@ def _converge(payment: Payment, *, changes: Sequence[MoneyChange], told_at: date
     """From merged facts to entries: the same for every cause of a change."""
     paid_minor = payment.paid_amount_minor if payment.paid_at else None
     payment.given_back_minor = min(paid_minor or 0, payment.refunded_minor + payment.withdrawn_minor)
+    if payment.kind == PaymentKind.PLAN:
+        _converge_plan(payment, changes=changes, told_at=told_at)
+        return
     _judge(payment)
     first_posting, granted = payment.posting_count + 1, terms_of(payment).granted
     if is_granted(terms=terms_of(payment), collected=collected_of(payment), is_accepted=bool(payment.accepted_at)):
@@ -233,6 +230,18 @@ def _converge(payment: Payment, *, changes: Sequence[MoneyChange], told_at: date
         post_difference(payment, granted=granted, changes=changes)
     moved_at = max((change.occurred_at for change in changes), default=payment.paid_at or told_at)
     record_movement(payment, first_posting=first_posting, occurred_at=moved_at)
+
+
+def _converge_plan(payment: Payment, *, changes: Sequence[MoneyChange], told_at: datetime) -> None:
+    """What went back of an invoice lowers the targets of the periods that its lines are for."""
+    payment.save()
+    periods = PlanPeriod.objects.filter(lines__invoice__payment=payment).select_related("plan").distinct()
+    converge_periods(
+        customer_id=payment.customer_id,
+        periods=list(periods),
+        occurred_at=max((change.occurred_at for change in changes), default=told_at),
+        away=max((change.away for change in changes), default=timedelta(0)),
+    )
 
 
 def _earlier(known: datetime | None, told: datetime | None) -> datetime | None:

@@ -17,8 +17,9 @@ from billing.errors import StripeRefused, StripeUnavailable
 from billing.gateway.client import StripeGateway
 from billing.gateway.facts import RefundFacts
 from billing.models import RefundRequest, RefundRequestState
+from billing.services.convergence import Convergence
 from billing.services.payment_facts import facts_of_refunds
-from billing.services.payments import Convergence, converge_payment
+from billing.services.payments import converge_payment
 from billing.services.refunds import audit_refund
 
 # https://docs.stripe.com/api/idempotent_requests (2026-10-28.endive): a key is kept for 24 hours at least.

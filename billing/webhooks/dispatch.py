@@ -6,9 +6,11 @@ from billing.webhooks.handlers.checkout_session import handle_checkout_session
 from billing.webhooks.handlers.customer import handle_customer_deleted
 from billing.webhooks.handlers.dispute import handle_dispute
 from billing.webhooks.handlers.fraud_warning import handle_fraud_warning
+from billing.webhooks.handlers.invoice import handle_invoice, handle_invoice_payment
 from billing.webhooks.handlers.payment_intent import handle_payment_intent
 from billing.webhooks.handlers.payment_method import handle_payment_method_detached
 from billing.webhooks.handlers.refund import handle_refund
+from billing.webhooks.handlers.subscription import handle_subscription
 
 HANDLERS: dict[str, Handler] = {
     "checkout.session.completed": handle_checkout_session,
@@ -28,6 +30,19 @@ HANDLERS: dict[str, Handler] = {
     "charge.dispute.funds_reinstated": handle_dispute,
     "charge.dispute.closed": handle_dispute,
     "radar.early_fraud_warning.created": handle_fraud_warning,
+    "invoice.paid": handle_invoice,
+    "invoice.payment_succeeded": handle_invoice,  # the older name, still sent too
+    "invoice.payment_failed": handle_invoice,
+    "invoice.payment_action_required": handle_invoice,
+    "invoice.voided": handle_invoice,
+    "invoice.marked_uncollectible": handle_invoice,
+    "invoice_payment.paid": handle_invoice_payment,
+    "customer.subscription.created": handle_subscription,
+    "customer.subscription.updated": handle_subscription,
+    "customer.subscription.deleted": handle_subscription,
+    "customer.subscription.paused": handle_subscription,
+    "customer.subscription.resumed": handle_subscription,
+    "customer.subscription.trial_will_end": handle_subscription,
     "customer.deleted": handle_customer_deleted,
     "payment_method.detached": handle_payment_method_detached,
 }

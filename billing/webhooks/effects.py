@@ -4,7 +4,7 @@ from typing import Protocol
 
 from billing.gateway.client import StripeGateway
 from billing.gateway.facts import EventEnvelope
-from billing.services.payments import Convergence
+from billing.services.convergence import Convergence
 
 
 class Effect(Protocol):

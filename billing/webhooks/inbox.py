@@ -18,8 +18,8 @@ from billing.gateway.client import StripeGateway
 from billing.gateway.facts import EventEnvelope
 from billing.gateway.parsing import parse_event
 from billing.models import EventState, Severity, StripeEvent
+from billing.services.convergence import Convergence
 from billing.services.findings import end_findings_about, raise_finding
-from billing.services.payments import Convergence
 from billing.webhooks.dispatch import HANDLERS
 from billing.webhooks.effects import Effect
 

@@ -169,6 +169,8 @@ API_OPEN_STREAMS = env.integer("API_OPEN_STREAMS", default=50)
 
 TOKENIZER = ""  # "module.function" of (text, model) that counts tokens; without one four characters are a token
 LATE_USAGE_DAYS = 30
+PLAN_CREDITS_GRACE_DAYS = 3  # how long an allowance outlives its period
+PLAN_PAYMENT_GRACE_DAYS = 7  # how long a plan goes on that is past due
 API_KEY_PREFIX = "ppk_test"  # production's is ppk_live: neither takes the other's keys
 CUSTOM_AMOUNT_MIN_MINOR = 500  # US cents: what a buyer may choose to pay, at list price
 CUSTOM_AMOUNT_MAX_MINOR = 50_000

@@ -10,7 +10,8 @@ from billing.gateway.client import StripeGateway
 from billing.kinds import EntryKind
 from billing.models import CreditBalance, LedgerEntry, Payment, PaymentState, ReconciliationFinding
 from billing.money import format_credits, format_money
-from billing.services.payments import Convergence, converge_payment
+from billing.services.convergence import Convergence
+from billing.services.payments import converge_payment
 from billing.services.reconciliation.kinds import FINDING_KINDS, Repair
 from billing.services.reconciliation.repairing import read_facts_of_repair
 

@@ -14,9 +14,10 @@ from billing.kinds import EntryKind
 from billing.ledger.books_shapes import Booking
 from billing.models import BillingCustomer, CreditGrant, LedgerEntry, Payment, PaymentKind
 from billing.pricing import Collected
+from billing.services.convergence import Convergence
 from billing.services.journal import BooksTotals, stream_bookings
 from billing.services.payment_facts import PaymentFacts, facts_of_dispute, facts_of_refunds
-from billing.services.payments import Convergence, converge_payment
+from billing.services.payments import converge_payment
 from billing.services.posting import Posting, post
 from billing.tests.ledger.factories import make_customer
 

@@ -11,8 +11,9 @@ from django.db import transaction
 from billing.gateway.client import StripeGateway
 from billing.models import BillingCustomer, CreditPack, LedgerEntry, Payment
 from billing.pricing import Collected
+from billing.services.convergence import Convergence
 from billing.services.payment_facts import PaymentFacts
-from billing.services.payments import Convergence, converge_payment
+from billing.services.payments import converge_payment
 from billing.tests.shop import credited, open_checkout
 
 pytestmark = pytest.mark.django_db

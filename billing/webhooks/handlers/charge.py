@@ -1,14 +1,12 @@
 """charge.refunded: a sum that only hints; the refunds themselves are listed."""
 
-from functools import partial
-
 from django.utils import timezone
 
 from billing.gateway.client import StripeGateway
 from billing.gateway.facts import EventEnvelope
 from billing.selectors.payments import find_payment
+from billing.services.convergence import Convergence
 from billing.services.payment_facts import facts_of_refunds
-from billing.services.payments import Convergence, converge_payment
 from billing.webhooks.effects import Effect
 from billing.webhooks.handlers.finding_payment import link_to_payment, unknown_if_missing
 
@@ -22,5 +20,4 @@ def handle_charge_refunded(*, event: EventEnvelope, gateway: StripeGateway) -> E
         is_ours = find_payment(charge_id=event.object_id) is not None
         return (lambda: Convergence.CONVERGED) if is_ours else None
     facts = facts_of_refunds(refunds=refunds, livemode=event.livemode, occurred_at=occurred_at)
-    linked = link_to_payment(facts=facts, gateway=gateway)
-    return partial(converge_payment, facts=linked) if linked else None
+    return link_to_payment(facts=facts, gateway=gateway)

@@ -2,7 +2,7 @@
 
 from billing.gateway.client import StripeGateway
 from billing.gateway.facts import EventEnvelope
-from billing.services.payments import Convergence
+from billing.services.convergence import Convergence
 from billing.services.stripe_customers import forget_stripe_customer
 from billing.webhooks.effects import Effect
 

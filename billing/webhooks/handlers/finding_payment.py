@@ -1,30 +1,53 @@
 """Which payment of ours an object means that names only Stripe's ids: an intent, or its charge."""
 
-from functools import wraps
+from collections.abc import Callable
+from functools import partial, wraps
+
+from django.utils import timezone
 
 from billing.errors import StripeObjectMissing
 from billing.gateway.client import StripeGateway
 from billing.gateway.facts import EventEnvelope
 from billing.models import Payment
 from billing.selectors.payments import find_payment
+from billing.services.convergence import Convergence
 from billing.services.payment_facts import PaymentFacts, linked_by_intent
+from billing.services.payments import converge_payment
+from billing.services.plan_invoices import converge_invoice, find_customer_at_stripe
 from billing.webhooks.effects import Effect, Handler
 
 
-def link_to_payment(*, facts: PaymentFacts, gateway: StripeGateway) -> list[PaymentFacts] | None:
-    """The facts, with our payment's id where the payment does not know its intent yet; None if none is ours.
+def link_to_payment(*, facts: PaymentFacts, gateway: StripeGateway) -> Effect | None:
+    """The effect of facts, whose payment may not know its intent yet; None if none of ours is meant.
 
-    Money can go back before we are told that it came. The intent carries our payment's id, so it is read; what it says
-    of money collected is left to its own events, which know the subtotal.
+    Money can go back before we are told that it came. A pack's intent carries our payment's id, so it is read; what it
+    says of money collected is left to its own events, which know the subtotal. A plan's intent leads to its invoice.
     """
     if find_payment(payment_intent_id=facts.payment_intent_id, charge_id=facts.charge_id):
-        return [facts]
+        return partial(converge_payment, facts=[facts])
     if not facts.payment_intent_id:
         return None
     intent = gateway.retrieve_payment_intent(payment_intent_id=facts.payment_intent_id)
-    if not Payment.objects.filter(public_id=intent.payment_reference).exists():
+    if Payment.objects.filter(public_id=intent.payment_reference).exists():
+        return partial(converge_payment, facts=[linked_by_intent(facts=facts, intent=intent)])
+    first = find_plan_invoice(
+        payment_intent_id=facts.payment_intent_id, stripe_customer_id=intent.customer_id, gateway=gateway
+    )
+    return first and partial(_one_after_the_other, first, partial(converge_payment, facts=[facts]))
+
+
+def find_plan_invoice(
+    *, payment_intent_id: str, stripe_customer_id: str, gateway: StripeGateway
+) -> Callable[[], Convergence] | None:
+    """The effect of the invoice of a plan that an intent of a customer of ours pays; None where it pays none."""
+    if find_customer_at_stripe(stripe_customer_id=stripe_customer_id) is None:
         return None
-    return [linked_by_intent(facts=facts, intent=intent)]
+    invoice_id = gateway.find_invoice_of_intent(payment_intent_id=payment_intent_id)
+    if not invoice_id:
+        return None
+    read_at = timezone.now()
+    invoice = gateway.retrieve_plan_invoice(invoice_id=invoice_id)
+    return partial(converge_invoice, facts=invoice, read_at=read_at) if invoice.subscription_id else None
 
 
 def unknown_if_missing(handler: Handler) -> Handler:
@@ -38,3 +61,9 @@ def unknown_if_missing(handler: Handler) -> Handler:
             return None
 
     return handle
+
+
+def _one_after_the_other(first: Callable[[], Convergence], second: Callable[[], Convergence]) -> Convergence:
+    """What is known of the payment first, then what became of it, in the one database transaction."""
+    outcome = first()
+    return second() if outcome is Convergence.CONVERGED else outcome

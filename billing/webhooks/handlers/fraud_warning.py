@@ -1,14 +1,11 @@
 """radar.early_fraud_warning.created: a card network expects a dispute."""
 
-from functools import partial
-
 from django.utils import timezone
 
 from billing.gateway.client import StripeGateway, is_our_release
 from billing.gateway.facts import EventEnvelope
 from billing.gateway.parsing import parse_fraud_warning
 from billing.services.payment_facts import facts_of_fraud_warning
-from billing.services.payments import converge_payment
 from billing.webhooks.effects import Effect
 from billing.webhooks.handlers.finding_payment import link_to_payment, unknown_if_missing
 
@@ -22,5 +19,4 @@ def handle_fraud_warning(*, event: EventEnvelope, gateway: StripeGateway) -> Eff
         else gateway.retrieve_fraud_warning(warning_id=event.object_id)
     )
     facts = facts_of_fraud_warning(warning=warning, occurred_at=event.created_at or timezone.now())
-    linked = link_to_payment(facts=facts, gateway=gateway)
-    return partial(converge_payment, facts=linked) if linked else None
+    return link_to_payment(facts=facts, gateway=gateway)

@@ -12,6 +12,7 @@ from billing.selectors.payments import find_payment
 from billing.services.payment_facts import facts_of_intent, facts_of_session, with_subtotal_of
 from billing.services.payments import converge_payment
 from billing.webhooks.effects import Effect
+from billing.webhooks.handlers.finding_payment import find_plan_invoice
 
 
 def handle_payment_intent(*, event: EventEnvelope, gateway: StripeGateway) -> Effect | None:
@@ -19,7 +20,7 @@ def handle_payment_intent(*, event: EventEnvelope, gateway: StripeGateway) -> Ef
     intent = parse_payment_intent(event.object)
     payment = find_payment(reference=intent.payment_reference, payment_intent_id=intent.id)
     if payment is None:
-        return None
+        return find_plan_invoice(payment_intent_id=intent.id, stripe_customer_id=intent.customer_id, gateway=gateway)
     if not is_our_release(event.api_version):
         intent = gateway.retrieve_payment_intent(payment_intent_id=intent.id)
     occurred_at = event.created_at or timezone.now()

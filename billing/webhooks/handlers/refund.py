@@ -1,14 +1,11 @@
 """refund.* and charge.refund.updated: money went back, or did not after all."""
 
-from functools import partial
-
 from django.utils import timezone
 
 from billing.gateway.client import StripeGateway, is_our_release
 from billing.gateway.facts import EventEnvelope
 from billing.gateway.parsing import parse_refund
 from billing.services.payment_facts import facts_of_refunds
-from billing.services.payments import converge_payment
 from billing.webhooks.effects import Effect
 from billing.webhooks.handlers.finding_payment import link_to_payment, unknown_if_missing
 
@@ -23,5 +20,4 @@ def handle_refund(*, event: EventEnvelope, gateway: StripeGateway) -> Effect | N
     )
     occurred_at = event.created_at or timezone.now()
     facts = facts_of_refunds(refunds=[refund], livemode=event.livemode, occurred_at=occurred_at)
-    linked = link_to_payment(facts=facts, gateway=gateway)
-    return partial(converge_payment, facts=linked) if linked else None
+    return link_to_payment(facts=facts, gateway=gateway)

@@ -1,0 +1,153 @@
+"""Reads subscriptions and invoices of the pinned API version; payloads of other versions are read anew first.
+
+A field that is missing or of an unknown shape becomes empty, but for what no mirror can do without.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from billing.gateway.parsing import (
+    PAYMENT_METADATA_KEY,
+    Json,
+    _amount,
+    _id,
+    _mapping,
+    _moment,
+    _required,
+    _text,
+)
+from billing.gateway.plan_facts import InvoiceLineFacts, PlanInvoiceFacts, SubscriptionFacts, SubscriptionItemFacts
+
+
+def parse_subscription(subscription: Json) -> SubscriptionFacts:
+    """Facts of a subscription."""
+    pause = _mapping(subscription.get("pause_collection"))
+    items = tuple(_parse_item(item) for item in _rows(subscription.get("items")))
+    ends_with_period = subscription.get("cancel_at_period_end") is True
+    last_end = max((item.period_end for item in items if item.period_end), default=None)
+    return SubscriptionFacts(
+        id=_id(subscription.get("id")),
+        customer_id=_id(subscription.get("customer")),
+        status=_text(subscription.get("status"))[:30],
+        livemode=subscription.get("livemode") is True,
+        currency=_text(subscription.get("currency")).lower(),
+        items=items,
+        payment_reference=_id(_mapping(subscription.get("metadata")).get(PAYMENT_METADATA_KEY)),
+        payment_method_id=_id(subscription.get("default_payment_method")),
+        latest_invoice_id=_id(subscription.get("latest_invoice")),
+        trial_end=_moment(subscription.get("trial_end")),
+        cancel_at=_moment(subscription.get("cancel_at")) or (last_end if ends_with_period else None),
+        canceled_at=_moment(subscription.get("canceled_at")),
+        ended_at=_moment(subscription.get("ended_at")),
+        started_at=_moment(subscription.get("start_date")),
+        pause_behavior=_text(pause.get("behavior"))[:30],
+    )
+
+
+def parse_plan_invoice(invoice: Json, *, lines: Iterable[Json]) -> PlanInvoiceFacts:
+    """Facts of an invoice and of all its lines.
+
+    Raises:
+        ValueError: it does not say how much, or when it was made.
+    """
+    details = _mapping(_mapping(invoice.get("parent")).get("subscription_details"))
+    payment = _paying(invoice)
+    total = _required(_amount(invoice.get("total")), "total", invoice)
+    paid = _amount(invoice.get("amount_paid")) or 0
+    return PlanInvoiceFacts(
+        id=_id(invoice.get("id")),
+        subscription_id=_id(details.get("subscription")),
+        customer_id=_id(invoice.get("customer")),
+        livemode=invoice.get("livemode") is True,
+        number=_text(invoice.get("number"))[:100],
+        status=_text(invoice.get("status"))[:20],
+        billing_reason=_text(invoice.get("billing_reason"))[:60],
+        currency=_text(invoice.get("currency")).lower(),
+        total_minor=total,
+        tax_minor=sum(_amount(tax.get("amount")) or 0 for tax in _list(invoice.get("total_taxes"))),
+        amount_due_minor=_amount(invoice.get("amount_due")) or 0,
+        amount_paid_minor=paid,
+        from_balance_minor=_from_balance(invoice),
+        attempt_count=_amount(invoice.get("attempt_count")) or 0,
+        next_try_at=_moment(invoice.get("next_payment_attempt")),
+        payment_reference=_id(_mapping(invoice.get("metadata")).get(PAYMENT_METADATA_KEY))
+        or _id(_mapping(details.get("metadata")).get(PAYMENT_METADATA_KEY)),
+        payment_intent_id=_id(payment.get("payment_intent")),
+        charge_id=_id(payment.get("charge")),
+        hosted_url=_text(invoice.get("hosted_invoice_url"))[:1000],
+        pdf_url=_text(invoice.get("invoice_pdf"))[:1000],
+        created_at=_required(_moment(invoice.get("created")), "created", invoice),
+        paid_at=_moment(_mapping(invoice.get("status_transitions")).get("paid_at")),
+        lines=tuple(_parse_line(line) for line in lines),
+    )
+
+
+def invoice_of(invoice_payment: Json) -> str:
+    """Which invoice an invoice payment belongs to."""
+    return _id(invoice_payment.get("invoice"))
+
+
+def _parse_item(item: Json) -> SubscriptionItemFacts:
+    price = _mapping(item.get("price"))
+    return SubscriptionItemFacts(
+        id=_id(item.get("id")),
+        price_id=_id(price),
+        unit_amount_minor=_amount(price.get("unit_amount")),
+        interval=_text(_mapping(price.get("recurring")).get("interval"))[:5],
+        quantity=_amount(item.get("quantity")) or 1,
+        period_start=_moment(item.get("current_period_start")),
+        period_end=_moment(item.get("current_period_end")),
+    )
+
+
+def _parse_line(line: Json) -> InvoiceLineFacts:
+    parent, period = _mapping(line.get("parent")), _mapping(line.get("period"))
+    of_item = _mapping(parent.get("subscription_item_details"))
+    of_invoice_item = _mapping(parent.get("invoice_item_details"))
+    amount = _required(_amount(line.get("amount")), "amount", line)
+    discount = sum(_amount(one.get("amount")) or 0 for one in _list(line.get("discount_amounts")))
+    taxes = list(_list(line.get("taxes")))
+    on_top = sum(_amount(tax.get("amount")) or 0 for tax in taxes if tax.get("tax_behavior") != "inclusive")
+    price = _mapping(_mapping(line.get("pricing")).get("price_details")).get("price")
+    return InvoiceLineFacts(
+        id=_id(line.get("id")),
+        # Prorations that waited for the next invoice are invoice items that name their subscription.
+        subscription_id=_id(of_item.get("subscription"))
+        or _id(of_invoice_item.get("subscription"))
+        or _id(line.get("subscription")),
+        price_id=_id(price),
+        quantity=_amount(line.get("quantity")) or 1,
+        is_proration=of_item.get("proration") is True or of_invoice_item.get("proration") is True,
+        description=_text(line.get("description"))[:500],
+        amount_minor=amount,
+        discount_minor=discount,
+        tax_minor=sum(_amount(tax.get("amount")) or 0 for tax in taxes),
+        money_minor=amount - discount + on_top,
+        starts_at=_required(_moment(period.get("start")), "period", line),
+        ends_at=_required(_moment(period.get("end")), "period", line),
+    )
+
+
+def _from_balance(invoice: Json) -> int:
+    """What the customer's balance at Stripe paid; negative where the invoice filled it.
+
+    Stripe's balance is negative where it holds money of the customer's, so paying from it raises it.
+    """
+    before, after = _amount(invoice.get("starting_balance")), _amount(invoice.get("ending_balance"))
+    return 0 if before is None or after is None else after - before
+
+
+def _paying(invoice: Json) -> Json:
+    """The payment that counts: the paid one, else the one that Stripe tries."""
+    payments = list(_rows(invoice.get("payments")))
+    best = next((one for one in payments if one.get("status") == "paid"), None)
+    best = best or next((one for one in payments if one.get("is_default") is True), {})
+    return _mapping(best.get("payment"))
+
+
+def _rows(listed: object) -> Iterable[Json]:
+    return _list(_mapping(listed).get("data"))
+
+
+def _list(value: Any) -> Iterable[Json]:
+    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []

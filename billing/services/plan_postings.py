@@ -1,0 +1,225 @@
+"""Posts the difference between what the ledger holds for a subscription's periods and what their paid lines allow."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.db.models import F, Sum
+from django.utils import timezone
+
+from billing import conf
+from billing.kinds import EntryKind
+from billing.ledger.posting import expire_lapsed_credits_of, post_entries
+from billing.ledger.shapes import Posting
+from billing.models import (
+    GrantAllocation,
+    InvoiceLine,
+    InvoiceStatus,
+    LedgerEntry,
+    PlanMovement,
+    PlanPeriod,
+    Subscription,
+)
+from billing.money import ZERO
+from billing.plan_pricing import PaidLine, is_counted, plan_posted, plan_target, split_minor
+from billing.services.plan_lives import settle_plan_lives
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeriodMoney:
+    """What the lines of a period brought, in minor units; see `PlanMovement`."""
+
+    collected_minor: int = 0
+    from_balance_minor: int = 0
+    tax_minor: int = 0
+    given_back_minor: int = 0
+
+
+def converge_periods(
+    *,
+    customer_id: int,
+    periods: Sequence[PlanPeriod],
+    occurred_at: datetime,
+    away: timedelta = timedelta(0),
+) -> None:
+    """Bring the credits of periods in line with their lines, and the lives of allowances with the latest of them.
+
+    Call under the lock on the customer's balance. `away` is how long money was gone that came back: credits that come
+    with it last at least so long from `occurred_at`.
+    """
+    if not periods:
+        return
+    expire_lapsed_credits_of(customer_id=customer_id)
+    for period in sorted(periods, key=lambda one: (one.ends_at, one.pk)):
+        _converge(period=period, occurred_at=occurred_at, away=away)
+    for subscription_id in sorted({period.subscription_id for period in periods}):
+        settle_plan_lives(customer_id=customer_id, subscription_id=subscription_id)
+
+
+def _converge(*, period: PlanPeriod, occurred_at: datetime, away: timedelta) -> None:
+    lines = _paid_lines(period)
+    before = period.target_credits
+    period.target_credits = plan_target(
+        [
+            PaidLine(
+                amount_minor=line.amount_minor,
+                unit_amount_minor=line.unit_amount_minor or 1,
+                unit_credits=line.unit_credits,
+                kept_minor=_kept_minor(line),
+                paid_minor=_paid_minor(line),
+            )
+            for line in lines
+            if line.unit_credits is not None
+            and is_counted(total_minor=line.invoice.total_minor, from_balance_minor=line.invoice.from_balance_minor)
+        ]
+    )
+    first_posting = period.posting_count + 1
+    consumed, expired = _drawn_on(period)
+    target = plan_posted(target=period.target_credits, consumed=consumed, expired=expired)
+    difference = target - posted_for(period)
+    if difference:
+        _post(period=period, amount=difference, occurred_at=occurred_at, away=away)
+    _record_movement(
+        period=period,
+        money=_money_of(period=period, lines=lines),
+        has_changed_target=period.target_credits != before,
+        first_posting=first_posting,
+        occurred_at=occurred_at,
+    )
+    period.save(update_fields=["target_credits", "posting_count", "movement_count"])
+
+
+def posted_for(period: PlanPeriod) -> Decimal:
+    """What is posted for a period, its expiry aside."""
+    entries = LedgerEntry.objects.filter(plan_period=period).exclude(kind=EntryKind.EXPIRY)
+    return entries.aggregate(posted=Sum("amount"))["posted"] or ZERO
+
+
+def _paid_lines(period: PlanPeriod) -> list[InvoiceLine]:
+    lines = InvoiceLine.objects.filter(period=period, invoice__status=InvoiceStatus.PAID)
+    return list(lines.select_related("invoice__payment").order_by("pk"))
+
+
+def _paid_minor(line: InvoiceLine) -> int:
+    payment = line.invoice.payment
+    return (payment.paid_amount_minor or 0) if payment is not None else 0
+
+
+def _kept_minor(line: InvoiceLine) -> int:
+    payment = line.invoice.payment
+    return (payment.paid_amount_minor or 0) - payment.given_back_minor if payment is not None else 0
+
+
+def _drawn_on(period: PlanPeriod) -> tuple[Decimal, Decimal]:
+    """What was drawn on the period's grants: by anything but its own reversals and expiry, and by its expiry."""
+    entries = LedgerEntry.objects.filter(plan_period=period)
+    expired = -(entries.filter(kind=EntryKind.EXPIRY).aggregate(total=Sum("amount"))["total"] or ZERO)
+    by_reversals = GrantAllocation.objects.filter(
+        entry__in=entries.filter(kind=EntryKind.PLAN_REVERSAL), grant__plan_period=period
+    ).aggregate(total=Sum("amount"))["total"]
+    drawn = period.grants.aggregate(total=Sum(F("amount") - F("remaining")))["total"] or ZERO
+    return drawn - expired - (by_reversals or ZERO), expired
+
+
+def _post(*, period: PlanPeriod, amount: Decimal, occurred_at: datetime, away: timedelta) -> None:
+    """`posting_count` numbers a period's entries, under the lock on the balance."""
+    period.posting_count += 1
+    is_allowance = amount > 0
+    name = period.plan.name if period.plan else "Subscription"
+    lives = _life_of(period=period, occurred_at=occurred_at, away=away) if is_allowance else None
+    post_entries(
+        postings=[
+            Posting(
+                customer_id=period.customer_id,
+                kind=EntryKind.PLAN_ALLOWANCE if is_allowance else EntryKind.PLAN_REVERSAL,
+                amount=amount,
+                key=_key(period, number=period.posting_count),
+                description=name,
+                occurred_at=occurred_at,
+                plan_period_id=period.pk,
+                currency=period.currency if is_allowance else "",
+                expires_at=lives,
+            )
+        ]
+    )
+
+
+def _life_of(*, period: PlanPeriod, occurred_at: datetime, away: timedelta) -> datetime:
+    """An allowance outlives its period by some days, in which the next payment may come; not where none comes."""
+    has_ended = Subscription.objects.filter(subscription_id=period.subscription_id, ended_at__isnull=False).exists()
+    ends_at = period.ends_at if has_ended else period.ends_at + conf.plan_credits_grace()
+    return max(ends_at, occurred_at + away) if away else ends_at
+
+
+def _money_of(*, period: PlanPeriod, lines: Sequence[InvoiceLine]) -> PeriodMoney:
+    """The period's share of the money of its paid invoices, and of what went back of it."""
+    collected = tax = from_balance = given_back = 0
+    for invoice in {line.invoice for line in lines}:
+        own = [line for line in lines if line.invoice_id == invoice.pk]
+        money = sum(line.money_minor for line in own)
+        collected += money
+        tax += sum(line.tax_minor for line in own)
+        from_balance += _share(period=period, invoice_pk=invoice.pk, amount_minor=invoice.from_balance_minor)
+        if invoice.payment is not None:
+            back = invoice.payment.given_back_minor
+            given_back += _share(period=period, invoice_pk=invoice.pk, amount_minor=back)
+    return PeriodMoney(
+        collected_minor=collected, from_balance_minor=from_balance, tax_minor=tax, given_back_minor=given_back
+    )
+
+
+def _share(*, period: PlanPeriod, invoice_pk: int, amount_minor: int) -> int:
+    """A period's part of an amount of an invoice: as its lines are a part of those that have the same sign."""
+    if not amount_minor:
+        return 0
+    sums: dict[int, int] = {}
+    rows = InvoiceLine.objects.filter(invoice_id=invoice_pk, period__isnull=False).order_by("period_id", "pk")
+    for period_id, money in rows.values_list("period_id", "money_minor"):
+        sums[period_id] = sums.get(period_id, 0) + money
+    sign = 1 if amount_minor > 0 else -1
+    weights = {period_id: max(0, sign * money) for period_id, money in sums.items()}
+    if not any(weights.values()):
+        weights = {max(sums): 1}
+    parts = split_minor(amount_minor=amount_minor, weights=list(weights.values()))
+    return dict(zip(weights, parts, strict=True)).get(period.pk, 0)
+
+
+def _record_movement(
+    *, period: PlanPeriod, money: PeriodMoney, has_changed_target: bool, first_posting: int, occurred_at: datetime
+) -> None:
+    """Append the period's money and target, if any of it changed; with the first entry posted for it."""
+    last = PlanMovement.objects.filter(period=period, number=period.movement_count).first()
+    before = (
+        PeriodMoney()
+        if last is None
+        else PeriodMoney(
+            collected_minor=last.collected_minor,
+            from_balance_minor=last.from_balance_minor,
+            tax_minor=last.tax_minor,
+            given_back_minor=last.given_back_minor,
+        )
+    )
+    if money == before and not has_changed_target:
+        return
+    period.movement_count += 1
+    entry = LedgerEntry.objects.filter(
+        customer_id=period.customer_id, idempotency_key=_key(period, number=first_posting)
+    ).first()
+    PlanMovement.objects.create(
+        period=period,
+        number=period.movement_count,
+        collected_minor=money.collected_minor,
+        from_balance_minor=money.from_balance_minor,
+        tax_minor=money.tax_minor,
+        given_back_minor=money.given_back_minor,
+        kept_credits=period.target_credits,
+        currency=period.currency,
+        entry=entry,
+        occurred_at=occurred_at,
+        created_at=timezone.now(),
+    )
+
+
+def _key(period: PlanPeriod, *, number: int) -> str:
+    return f"plan:{period.pk}:{number}"

@@ -1,0 +1,32 @@
+"""invoice.* and invoice_payment.paid: always read anew, because an event has no payments and the first ten lines."""
+
+from functools import partial
+
+from django.utils import timezone
+
+from billing.gateway.client import StripeGateway
+from billing.gateway.facts import EventEnvelope
+from billing.gateway.plan_parsing import invoice_of
+from billing.services.plan_invoices import converge_invoice
+from billing.webhooks.effects import Effect
+from billing.webhooks.handlers.finding_payment import unknown_if_missing
+
+
+@unknown_if_missing
+def handle_invoice(*, event: EventEnvelope, gateway: StripeGateway) -> Effect | None:
+    """The effect of an invoice as it is now; None while its customer is none of ours."""
+    return _effect(invoice_id=event.object_id, event=event, gateway=gateway)
+
+
+@unknown_if_missing
+def handle_invoice_payment(*, event: EventEnvelope, gateway: StripeGateway) -> Effect | None:
+    """The effect of the invoice that was paid."""
+    return _effect(invoice_id=invoice_of(event.object), event=event, gateway=gateway)
+
+
+def _effect(*, invoice_id: str, event: EventEnvelope, gateway: StripeGateway) -> Effect | None:
+    if not invoice_id:
+        return None
+    read_at = timezone.now()
+    facts = gateway.retrieve_plan_invoice(invoice_id=invoice_id)
+    return partial(converge_invoice, facts=facts, read_at=read_at, event_type=event.type)
