@@ -67,7 +67,10 @@ class CustomerBooks:
         """Book what was collected, then what was given back."""
         before, earned = lot.money, lot.booked.earned_minor
         back_before = min(before.given_back_minor, max(0, money.collected_minor))
-        lot.money = replace(money, given_back_minor=back_before)
+        # What is kept changes with the money that changes it.
+        is_kept_later = before.kept is not None and money.given_back_minor != before.given_back_minor
+        kept = before.kept if is_kept_later else money.kept
+        between = lot.money = replace(money, given_back_minor=back_before, kept=kept)
         # Less collected than before: a plan was changed down, and what that leaves is money of the customer's again.
         is_less = money.kept is not None and money.collected_minor < before.collected_minor
         account = BookAccount.REFUNDS if is_less else BookAccount.REVENUE
@@ -75,13 +78,7 @@ class CustomerBooks:
         if not is_less:
             earned = lot.booked.earned_minor
         lot.money = money
-        _book_change(
-            booking,
-            lot,
-            BookReason.GIVEN_BACK,
-            earned=BookAccount.REFUNDS,
-            before=replace(money, given_back_minor=back_before),
-        )
+        _book_change(booking, lot, BookReason.GIVEN_BACK, earned=BookAccount.REFUNDS, before=between)
         lot.reversed_minor = max(0, lot.reversed_minor + earned - lot.booked.earned_minor)
 
     def _bring_in(self, grant: GrantRow, touched: dict[int, PaidLot]) -> None:

@@ -19,11 +19,11 @@ from billing.ledger.writing import write_plan
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrantLife:
-    """When a grant ends from now on, and how much of it stays until then; what is more ends at once."""
+    """When a grant ends from now on, and how much of it stays until then (None: all); what is more ends at once."""
 
     grant_id: int
     expires_at: datetime
-    keep: Decimal
+    keep: Decimal | None = None
 
 
 def change_grant_lives(*, customer_id: int, lives: Sequence[GrantLife]) -> int:
@@ -44,10 +44,11 @@ def change_grant_lives(*, customer_id: int, lives: Sequence[GrantLife]) -> int:
         grant = grants.get(life.grant_id)
         if grant is None:
             continue
-        has_changed = has_changed or grant.expires_at != life.expires_at or grant.remaining > life.keep
-        plan_end_of_part(account=account, grant=grant, keep=life.keep, now=now)
-        grant.is_changed = grant.is_changed or grant.expires_at != life.expires_at
-        grant.expires_at = life.expires_at
+        has_changed = has_changed or grant.expires_at != life.expires_at
+        if life.keep is not None:
+            plan_end_of_part(account=account, grant=grant, keep=life.keep, now=now)
+        if grant.expires_at != life.expires_at:
+            grant.expires_at, grant.has_new_end, grant.is_changed = life.expires_at, True, True
     account.sort_grants()
     expire_lapsed(account=account, now=now)
     check_books(account)

@@ -82,6 +82,7 @@ class Grant:
     payment_id: int | None = None
     plan_period_id: int | None = None
     is_changed: bool = False
+    has_new_end: bool = False
 
     def burn_down_key(self) -> tuple[int, bool, float, bool, int]:
         """Priority, then soonest expiry, then oldest; new grants are the youngest."""

@@ -46,6 +46,7 @@ def is_one_debit(account: Account) -> bool:
         and not account.new_grants
         and not account.uncovered
         and sum(grant.is_changed for grant in account.grants) == 1
+        and not any(grant.has_new_end for grant in account.grants)
     )
 
 

@@ -35,7 +35,7 @@ def _after_cancellation(*, subscription_id: str, grants: list[CreditGrant]) -> l
     if not ended:
         return []
     return [
-        GrantLife(grant_id=grant.pk, expires_at=grant.plan_period.ends_at, keep=grant.remaining)
+        GrantLife(grant_id=grant.pk, expires_at=grant.plan_period.ends_at)
         for grant in grants
         if grant.plan_period is not None and grant.expires_at and grant.expires_at > grant.plan_period.ends_at
     ]
@@ -63,5 +63,6 @@ def _roll_over(latest: PlanPeriod, grants: list[CreditGrant], earlier: list[Cred
         else:
             ends_at = grant.expires_at or now
         if keep != grant.remaining or ends_at != grant.expires_at:
-            lives.append(GrantLife(grant_id=grant.pk, expires_at=ends_at, keep=keep))
+            # What ends as a whole lapses, so that holds keep their part of it.
+            lives.append(GrantLife(grant_id=grant.pk, expires_at=ends_at, keep=keep or None))
     return lives

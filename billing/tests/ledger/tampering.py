@@ -10,10 +10,11 @@ from django.utils import timezone
 
 from accounts.models import User
 from billing.kinds import EntryKind
-from billing.models import Adjustment, BillingCustomer, CreditHold, LedgerEntry, Payment
+from billing.models import Adjustment, BillingCustomer, CreditHold, LedgerEntry, Payment, PlanPeriod
 from billing.services.holds import place_hold, settle_hold
 from billing.tests.ledger.factories import make_customer
 from billing.tests.ledger.steps import buy, claw_back, give, post_one, reinstate, use
+from billing.tests.plan_world import invoice, line, make_plan, tell
 
 
 @dataclass
@@ -279,7 +280,35 @@ TAMPERINGS: dict[str, Tampering] = {
     "adjustments_have_their_entry": _change_an_adjustment,
     "frozen_while_a_flag_freezes": _freeze_without_a_flag,
     "top_up_is_asked_for_while_it_is_on": _ask_for_top_ups_without_consent,
+    "plan_periods_hold_what_their_lines_allow": lambda books: _count_an_allowance_too_many(books),
+    "plan_targets_are_what_paid_lines_say": lambda books: _make_a_line_cheaper(books),
+    "plan_movements_end_at_the_period": lambda books: _forget_the_money_of_a_period(books),
 }
+
+
+def _allowance(books: Books) -> PlanPeriod:
+    """The period of a plan that the customer has paid."""
+    books.customer.stripe_customer_id = "cus_tampered"
+    books.customer.save()
+    make_plan("tampered")
+    now = timezone.now()
+    tell(invoice(books.customer, [line(1900, "tampered", starts_at=now, ends_at=now + timedelta(days=30))]))
+    return PlanPeriod.objects.get(customer=books.customer)
+
+
+def _count_an_allowance_too_many(books: Books) -> None:
+    period = _allowance(books)
+    run("UPDATE billing_planperiod SET posting_count = posting_count + 1 WHERE id = %s", period.pk)
+
+
+def _make_a_line_cheaper(books: Books) -> None:
+    period = _allowance(books)
+    run("UPDATE billing_invoiceline SET unit_credits = unit_credits / 2 WHERE period_id = %s", period.pk)
+
+
+def _forget_the_money_of_a_period(books: Books) -> None:
+    period = _allowance(books)
+    run("UPDATE billing_planperiod SET movement_count = 0 WHERE id = %s", period.pk)
 
 
 def _count_an_entry_too_many(books: Books) -> None:

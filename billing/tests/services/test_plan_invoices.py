@@ -1,0 +1,463 @@
+"""Credits follow the paid lines of a subscription's invoices."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+import time_machine
+from django.db import transaction
+from django.utils import timezone
+
+from billing.credits import deduct_credits
+from billing.gateway.facts import RefundFacts
+from billing.models import (
+    BillingCustomer,
+    CreditGrant,
+    Invoice,
+    LedgerEntry,
+    Payment,
+    PlanPeriod,
+    ReconciliationFinding,
+    Subscription,
+)
+from billing.services.convergence import Convergence
+from billing.services.payment_facts import facts_of_refunds
+from billing.services.payments import converge_payment
+from billing.services.plan_invoices import converge_invoice
+from billing.services.plan_lives import settle_plan_lives
+from billing.tests.plan_world import (
+    PRO,
+    PRO_PLUS,
+    Month,
+    amounts,
+    check_books,
+    invoice,
+    line,
+    make_plan,
+    make_subscriber,
+    posted,
+    tell,
+)
+
+pytestmark = pytest.mark.django_db
+MONTH = Month()
+
+
+@pytest.fixture
+def subscriber(db: None) -> BillingCustomer:
+    make_plan("pro", price=PRO, rank=1)
+    make_plan("pro_plus", price=PRO_PLUS, rank=2)
+    return make_subscriber()
+
+
+@pytest.fixture
+def traveller() -> Iterator[time_machine.Traveller]:
+    with time_machine.travel(MONTH.at(0) + timedelta(hours=1), tick=False) as traveller:
+        yield traveller
+
+
+def spend(customer: BillingCustomer, amount: int, *, key: str = "work") -> None:
+    assert customer.user is not None
+    deduct_credits(customer.user, amount, description="Work", idempotency_key=key)
+
+
+def refund(payment: Payment, amount_minor: int, *, status: str = "succeeded", number: int = 1) -> None:
+    told = RefundFacts(
+        id=f"re_{payment.pk}_{number}",
+        amount_minor=amount_minor,
+        currency="usd",
+        status=status,
+        reason="",
+        charge_id="",
+        payment_intent_id=payment.payment_intent_id or "",
+        created_at=timezone.now(),
+    )
+    with transaction.atomic():
+        facts = facts_of_refunds(refunds=[told], livemode=False, occurred_at=timezone.now())
+        assert converge_payment(facts=[facts]) is Convergence.CONVERGED
+
+
+def worked_example(customer: BillingCustomer) -> list[tuple[object, str]]:
+    """Pro, up on day 10, down at once on day 20, up on day 25; and what each posts, worked out by hand."""
+    first, tenth, twentieth, late = (MONTH.span(0, day=day) for day in (0, 10, 20, 25))
+    return [
+        (invoice(customer, [line(1900, "pro", **first)], reason="subscription_create"), "20000.000000"),
+        (invoice(customer, [line(-1267, "pro", **tenth), line(3267, "pro_plus", **tenth)]), "26667.239527"),
+        (invoice(customer, [line(-1633, "pro_plus", **twentieth), line(633, "pro", **twentieth)]), "-13332.760473"),
+        (
+            invoice(customer, [line(-317, "pro", **late), line(817, "pro_plus", **late)], from_balance_minor=500),
+            "6667.239528",
+        ),
+    ]
+
+
+def test_up_down_and_up_again_mints_nothing(subscriber: BillingCustomer, traveller: object) -> None:
+    steps = worked_example(subscriber)
+
+    for reading, expected in steps:
+        tell(reading)  # type: ignore[arg-type]
+        assert amounts(subscriber)[-1] == expected
+
+    assert posted(subscriber) == Decimal("40001.718582")
+    assert check_books() == {
+        "cash_at_stripe": 3900,
+        "customer_balance_at_stripe": -500,
+        "deferred_revenue": -3400,
+    }
+
+
+def test_every_order_of_the_invoices_of_a_period_ends_in_the_same(
+    subscriber: BillingCustomer, traveller: object
+) -> None:
+    readings = [reading for reading, _ in worked_example(subscriber)]
+
+    for order in itertools.permutations(readings):
+        with transaction.atomic():
+            tell(*order, *order[::-1])  # type: ignore[arg-type]
+            assert posted(subscriber) == Decimal("40001.718582")
+            check_books()
+            transaction.set_rollback(True)
+
+
+def test_same_invoice_again_posts_nothing(subscriber: BillingCustomer, traveller: object) -> None:
+    reading = invoice(subscriber, [line(1900, "pro", **MONTH.span(0))])
+
+    tell(reading, reading, reading)
+
+    assert amounts(subscriber) == ["20000.000000"]
+    payment = Payment.objects.get()
+    assert (payment.kind, payment.state, payment.paid_amount_minor) == ("plan", "paid", 1900)
+    assert Invoice.objects.get().payment == payment
+
+
+def test_renewal_ends_what_is_left_of_the_period_before(
+    subscriber: BillingCustomer, traveller: time_machine.Traveller
+) -> None:
+    tell(invoice(subscriber, [line(1900, "pro", **MONTH.span(0))]))
+    spend(subscriber, 5_000)
+
+    traveller.move_to(MONTH.at(1) + timedelta(minutes=5))
+    tell(invoice(subscriber, [line(1900, "pro", **MONTH.span(1))]))
+
+    assert posted(subscriber) == 20_000
+    assert amounts(subscriber) == ["20000.000000", "-5000.000000", "20000.000000", "-15000.000000"]
+    assert check_books() == {
+        "cash_at_stripe": 3800,
+        "deferred_revenue": -1900,
+        "revenue": -475,
+        "breakage": -1425,
+    }
+
+
+def test_late_invoice_of_an_earlier_period_does_not_bring_its_credits_back(
+    subscriber: BillingCustomer, traveller: time_machine.Traveller
+) -> None:
+    first = invoice(subscriber, [line(1900, "pro", **MONTH.span(0))])
+    second = invoice(subscriber, [line(1900, "pro", **MONTH.span(1))])
+    traveller.move_to(MONTH.at(1) + timedelta(minutes=5))
+
+    tell(second, first)
+
+    assert posted(subscriber) == 20_000
+    check_books()
+
+
+@pytest.mark.parametrize(
+    ("rule", "cap", "expected"), [("none", None, 20_000), ("capped", 6_000, 26_000), ("unlimited", None, 35_000)]
+)
+def test_allowances_roll_over_by_the_rule_of_the_plan(
+    subscriber: BillingCustomer, traveller: time_machine.Traveller, rule: str, cap: int | None, expected: int
+) -> None:
+    make_plan("rolling", rank=3, rollover=rule, rollover_cap=cap)
+    tell(invoice(subscriber, [line(1900, "rolling", **MONTH.span(0))]))
+    spend(subscriber, 5_000)
+
+    traveller.move_to(MONTH.at(1))
+    tell(invoice(subscriber, [line(1900, "rolling", **MONTH.span(1))]))
+    tell(invoice(subscriber, [line(0, "rolling", **MONTH.span(1))]))
+
+    assert posted(subscriber) == expected
+    ends = set(CreditGrant.objects.filter(is_open=True).values_list("expires_at", flat=True))
+    assert ends == {MONTH.at(2) + timedelta(days=3)}
+    check_books()
+
+
+def test_capped_rollover_keeps_the_newest_first(subscriber: BillingCustomer, traveller: time_machine.Traveller) -> None:
+    make_plan("rolling", rank=3, rollover="capped", rollover_cap=25_000)
+    for number in range(3):
+        traveller.move_to(MONTH.at(number))
+        tell(invoice(subscriber, [line(1900, "rolling", **MONTH.span(number))]))
+
+    remaining = list(CreditGrant.objects.order_by("pk").values_list("remaining", flat=True))
+
+    assert remaining == [5_000, 20_000, 20_000]
+    assert posted(subscriber) == 45_000
+    check_books()
+
+
+def test_holds_keep_their_part_of_an_allowance_that_ends(
+    subscriber: BillingCustomer, traveller: time_machine.Traveller
+) -> None:
+    from billing.services.holds import place_hold, settle_hold
+
+    tell(invoice(subscriber, [line(1900, "pro", **MONTH.span(0))]))
+    hold = place_hold(customer_id=subscriber.pk, amount=4_000, key="api:work", lifetime=timedelta(days=40))
+
+    traveller.move_to(MONTH.at(1))
+    tell(invoice(subscriber, [line(1900, "pro", **MONTH.span(1))]))
+    assert posted(subscriber) == 24_000
+
+    settle_hold(hold=hold.public_id, amount=1_000)
+
+    assert posted(subscriber) == 20_000
+    check_books()
+
+
+def test_credits_last_some_days_longer_than_their_period_and_no_longer_after_the_end(
+    subscriber: BillingCustomer, traveller: time_machine.Traveller
+) -> None:
+    tell(invoice(subscriber, [line(1900, "pro", **MONTH.span(0))]))
+    grant = CreditGrant.objects.get()
+    assert grant.expires_at == MONTH.at(1) + timedelta(days=3)
+
+    Subscription.objects.create(
+        customer=subscriber,
+        subscription_id="sub_1",
+        status="canceled",
+        ended_at=MONTH.at(0, day=5),
+        read_at=MONTH.at(0),
+    )
+    with transaction.atomic():
+        settle_plan_lives(customer_id=subscriber.pk, subscription_id="sub_1")
+        settle_plan_lives(customer_id=subscriber.pk, subscription_id="sub_1")
+
+    grant.refresh_from_db()
+    assert grant.expires_at == MONTH.at(1)
+    assert posted(subscriber) == 20_000
+    check_books()
+
+
+def test_downgrade_after_all_is_spent_leaves_a_debt_that_renewals_pay(
+    subscriber: BillingCustomer, traveller: time_machine.Traveller
+) -> None:
+    """$49, 60,000 spent, down at once, renewed twice from the balance: what was paid for is what was granted."""
+    tell(invoice(subscriber, [line(4900, "pro_plus", **MONTH.span(0))]))
+    spend(subscriber, 60_000)
+    now = MONTH.span(0)
+    tell(invoice(subscriber, [line(-4900, "pro_plus", **now), line(1900, "pro", **now)]))
+    assert posted(subscriber) == -40_000
+    assert check_books() == {
+        "cash_at_stripe": 4900,
+        "customer_balance_at_stripe": -3000,
+        "revenue": -4900,
+        "refunds_of_consumed_credits": 3000,
+    }
+
+    traveller.move_to(MONTH.at(1))
+    tell(invoice(subscriber, [line(1900, "pro", **MONTH.span(1))], from_balance_minor=1900))
+    assert posted(subscriber) == -20_000
+    traveller.move_to(MONTH.at(2))
+    tell(invoice(subscriber, [line(1900, "pro", **MONTH.span(2))], from_balance_minor=1100))
+
+    assert posted(subscriber) == 0
+    allowed = sum(PlanPeriod.objects.values_list("target_credits", flat=True))
+    plan_credits = sum(
+        LedgerEntry.objects.filter(kind__in=["plan_allowance", "plan_reversal"]).values_list("amount", flat=True)
+    )
+    assert allowed == plan_credits == 60_000
+    assert check_books() == {
+        "cash_at_stripe": 5700,
+        "revenue": -8700,
+        "refunds_of_consumed_credits": 3000,
+    }
+
+
+def test_seats_multiply_the_allowance(subscriber: BillingCustomer, traveller: object) -> None:
+    tell(invoice(subscriber, [line(5700, "pro", quantity=3, **MONTH.span(0))]))
+
+    assert posted(subscriber) == 60_000
+
+
+def test_discount_leaves_the_allowance_whole_and_a_free_invoice_grants_nothing(
+    subscriber: BillingCustomer, traveller: object
+) -> None:
+    half = invoice(subscriber, [line(1900, "pro", discount_minor=950, **MONTH.span(0))])
+    free = invoice(subscriber, [line(1900, "pro", discount_minor=1900, **MONTH.span(1))])
+    trial = invoice(subscriber, [line(0, "pro", **MONTH.span(2))])
+
+    tell(half, free, trial)
+
+    assert amounts(subscriber) == ["20000.000000"]
+    assert check_books() == {"cash_at_stripe": 950, "deferred_revenue": -950}
+
+
+def test_invoice_that_the_balance_paid_is_a_real_payment(subscriber: BillingCustomer, traveller: object) -> None:
+    tell(invoice(subscriber, [line(1900, "pro", **MONTH.span(0))], from_balance_minor=1900))
+
+    assert posted(subscriber) == 20_000
+    assert check_books() == {"customer_balance_at_stripe": 1900, "deferred_revenue": -1900}
+
+
+def test_prorations_that_waited_belong_to_the_period_that_they_are_of(
+    subscriber: BillingCustomer, traveller: time_machine.Traveller
+) -> None:
+    """An invoice of the next period that also has the lines of a change in the one before."""
+    tell(invoice(subscriber, [line(1900, "pro", **MONTH.span(0))]))
+    changed, following = MONTH.span(0, day=15), MONTH.span(1)
+    traveller.move_to(MONTH.at(1))
+
+    tell(
+        invoice(
+            subscriber,
+            [
+                line(-950, "pro", **changed),
+                line(2450, "pro_plus", **changed),
+                line(4900, "pro_plus", **following),
+            ],
+        )
+    )
+
+    targets = dict(PlanPeriod.objects.values_list("ends_at", "target_credits"))
+    assert targets == {MONTH.at(1): 40_000, MONTH.at(2): 60_000}
+    assert posted(subscriber) == 60_000
+    assert check_books() == {"cash_at_stripe": 8300, "deferred_revenue": -4900, "breakage": -3400}
+
+
+def test_tax_is_owed_and_not_earned(subscriber: BillingCustomer, traveller: object) -> None:
+    tell(invoice(subscriber, [line(1900, "pro", tax_minor=361, **MONTH.span(0))]))
+
+    assert check_books() == {"cash_at_stripe": 2261, "tax_payable": -361, "deferred_revenue": -1900}
+
+
+def test_open_and_void_invoices_grant_nothing_and_what_is_final_stays(
+    subscriber: BillingCustomer, traveller: object
+) -> None:
+    paid = invoice(subscriber, [line(1900, "pro", **MONTH.span(0))])
+    unpaid = replace(paid, status="open", paid_at=None, amount_paid_minor=0)
+    void = replace(invoice(subscriber, [line(1900, "pro", **MONTH.span(1))]), status="void", paid_at=None)
+
+    tell(unpaid, void)
+    assert amounts(subscriber) == []
+    tell(paid, unpaid)
+
+    assert amounts(subscriber) == ["20000.000000"]
+    assert dict(Invoice.objects.values_list("invoice_id", "status")) == {paid.id: "paid", void.id: "void"}
+    check_books()
+
+
+def test_refund_of_a_renewal_takes_its_part_and_a_refund_that_fails_gives_it_back(
+    subscriber: BillingCustomer, traveller: time_machine.Traveller
+) -> None:
+    tell(invoice(subscriber, [line(1900, "pro", **MONTH.span(0))]))
+    payment = Payment.objects.get()
+    spend(subscriber, 15_000)
+
+    refund(payment, 950)
+    assert posted(subscriber) == -5_000
+    assert check_books() == {"cash_at_stripe": 950, "revenue": -1425, "refunds_of_consumed_credits": 475}
+    refund(payment, 950, number=2)
+    assert posted(subscriber) == -15_000
+    refund(payment, 950, number=2, status="failed")
+    assert posted(subscriber) == -5_000
+    refund(payment, 950, status="failed")
+
+    assert posted(subscriber) == 5_000
+    assert amounts(subscriber, "plan_allowance", "plan_reversal") == [
+        "20000.000000",
+        "-10000.000000",
+        "-10000.000000",
+        "10000.000000",
+        "10000.000000",
+    ]
+    assert check_books() == {"cash_at_stripe": 1900, "deferred_revenue": -475, "revenue": -1425}
+
+
+@pytest.mark.parametrize("refunded_first", [True, False])
+def test_what_expired_of_a_period_counts_as_taken(
+    subscriber: BillingCustomer, traveller: time_machine.Traveller, refunded_first: bool
+) -> None:
+    tell(invoice(subscriber, [line(1900, "pro", **MONTH.span(0))]))
+    payment = Payment.objects.get()
+    spend(subscriber, 5_000)
+    if refunded_first:
+        refund(payment, 950)
+
+    traveller.move_to(MONTH.at(1, day=4))
+    if not refunded_first:
+        refund(payment, 950)
+    spend_nothing = invoice(subscriber, [line(0, "pro", **MONTH.span(1))])
+    tell(spend_nothing)
+
+    if refunded_first:
+        from billing.services.expiry import expire_lapsed_credits
+
+        expire_lapsed_credits(now=timezone.now())
+    assert posted(subscriber) == 0
+    check_books()
+
+
+def test_price_of_no_plan_grants_nothing_and_is_found_until_it_is_known(
+    subscriber: BillingCustomer, traveller: object
+) -> None:
+    reading = invoice(subscriber, [line(900, "agreed", **MONTH.span(0))])
+
+    tell(reading)
+
+    assert amounts(subscriber) == []
+    finding = ReconciliationFinding.objects.get()
+    assert (finding.kind, finding.severity, finding.state) == ("plan_price_unknown", "high", "open")
+    assert check_books() == {"cash_at_stripe": 900, "deferred_revenue": -900}
+
+    make_plan("agreed", price=(900, Decimal(9_000)), rank=9)
+    tell(reading)
+
+    assert amounts(subscriber) == ["9000.000000"]
+    finding.refresh_from_db()
+    assert finding.state == "repaired"
+    check_books()
+
+
+def test_two_subscriptions_do_not_touch_each_other(
+    subscriber: BillingCustomer, traveller: time_machine.Traveller
+) -> None:
+    tell(
+        invoice(subscriber, [line(1900, "pro", **MONTH.span(0))]),
+        invoice(subscriber, [line(4900, "pro_plus", subscription="sub_2", **MONTH.span(0))]),
+    )
+    traveller.move_to(MONTH.at(1))
+    tell(invoice(subscriber, [line(1900, "pro", **MONTH.span(1))]))
+
+    assert posted(subscriber) == 20_000 + 60_000
+    check_books()
+
+
+def test_invoices_of_strangers_wait_and_those_of_the_other_mode_are_refused(subscriber: BillingCustomer) -> None:
+    reading = invoice(subscriber, [line(1900, "pro", **MONTH.span(0))])
+
+    with transaction.atomic():
+        stranger = converge_invoice(facts=replace(reading, customer_id="cus_unknown"), read_at=datetime.now(UTC))
+        live = converge_invoice(facts=replace(reading, livemode=True), read_at=datetime.now(UTC))
+
+    assert (stranger, live) == (Convergence.UNKNOWN, Convergence.CONTRADICTED)
+    assert not Invoice.objects.exists()
+
+
+def test_bought_credits_survive_every_change_of_plan(
+    subscriber: BillingCustomer, traveller: time_machine.Traveller
+) -> None:
+    from billing.credits import add_credits
+    from billing.kinds import EntryKind
+
+    assert subscriber.user is not None
+    add_credits(subscriber.user, 777, kind=EntryKind.ADJUSTMENT, idempotency_key="bought", description="Bought")
+    for number, (reading, _) in enumerate(worked_example(subscriber)):
+        traveller.move_to(MONTH.at(0, day=number))
+        tell(reading)  # type: ignore[arg-type]
+    traveller.move_to(MONTH.at(1))
+    tell(invoice(subscriber, [line(1900, "pro", **MONTH.span(1))]))
+
+    assert posted(subscriber) == 20_777
+    check_books()
