@@ -1,7 +1,7 @@
 """A small world of plans for tests: readings of invoices as Stripe would give them, without asking anybody."""
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -51,8 +51,7 @@ def line(
     amount_minor: int,
     slug: str,
     *,
-    starts_at: datetime,
-    ends_at: datetime,
+    span: tuple[datetime, datetime],
     subscription: str = "sub_1",
     discount_minor: int = 0,
     tax_minor: int = 0,
@@ -70,8 +69,8 @@ def line(
         discount_minor=discount_minor,
         tax_minor=tax_minor,
         money_minor=amount_minor - discount_minor + tax_minor,
-        starts_at=starts_at,
-        ends_at=ends_at,
+        starts_at=span[0],
+        ends_at=span[1],
     )
 
 
@@ -157,10 +156,5 @@ class Month:
     def at(self, number: int, *, day: int = 0) -> datetime:
         return self.start + timedelta(days=self.days * number + day)
 
-    def span(self, number: int, *, day: int = 0) -> dict[str, datetime]:
-        return {"starts_at": self.at(number, day=day), "ends_at": self.at(number + 1)}
-
-
-def all_ids(invoices: Iterable[PlanInvoiceFacts]) -> list[str]:
-    """The ids of invoices."""
-    return [one.id for one in invoices]
+    def span(self, number: int, *, day: int = 0) -> tuple[datetime, datetime]:
+        return self.at(number, day=day), self.at(number + 1)

@@ -12,8 +12,9 @@ from billing.ledger import balances
 from billing.models import AutoTopUp, Payment, TopUpCause, TopUpState
 from billing.notice_kinds import NoticeEvent
 from billing.selectors.top_ups import declines_of
+from billing.services.convergence import Convergence
 from billing.services.notices import announce
-from billing.services.payments import Convergence, converge_payment
+from billing.services.payments import converge_payment
 from billing.services.top_ups.asking import Answer
 from billing.services.top_ups.stopping import stop_top_up
 from billing.top_up_rules import retry_at

@@ -292,7 +292,7 @@ def _allowance(books: Books) -> PlanPeriod:
     books.customer.save()
     make_plan("tampered")
     now = timezone.now()
-    tell(invoice(books.customer, [line(1900, "tampered", starts_at=now, ends_at=now + timedelta(days=30))]))
+    tell(invoice(books.customer, [line(1900, "tampered", span=(now, now + timedelta(days=30)))]))
     return PlanPeriod.objects.get(customer=books.customer)
 
 

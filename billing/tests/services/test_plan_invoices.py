@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from billing.credits import deduct_credits
 from billing.gateway.facts import RefundFacts
+from billing.gateway.plan_facts import PlanInvoiceFacts
 from billing.models import (
     BillingCustomer,
     CreditGrant,
@@ -80,15 +81,18 @@ def refund(payment: Payment, amount_minor: int, *, status: str = "succeeded", nu
         assert converge_payment(facts=[facts]) is Convergence.CONVERGED
 
 
-def worked_example(customer: BillingCustomer) -> list[tuple[object, str]]:
+def worked_example(customer: BillingCustomer) -> list[tuple[PlanInvoiceFacts, str]]:
     """Pro, up on day 10, down at once on day 20, up on day 25; and what each posts, worked out by hand."""
     first, tenth, twentieth, late = (MONTH.span(0, day=day) for day in (0, 10, 20, 25))
     return [
-        (invoice(customer, [line(1900, "pro", **first)], reason="subscription_create"), "20000.000000"),
-        (invoice(customer, [line(-1267, "pro", **tenth), line(3267, "pro_plus", **tenth)]), "26667.239527"),
-        (invoice(customer, [line(-1633, "pro_plus", **twentieth), line(633, "pro", **twentieth)]), "-13332.760473"),
+        (invoice(customer, [line(1900, "pro", span=first)], reason="subscription_create"), "20000.000000"),
+        (invoice(customer, [line(-1267, "pro", span=tenth), line(3267, "pro_plus", span=tenth)]), "26667.239527"),
         (
-            invoice(customer, [line(-317, "pro", **late), line(817, "pro_plus", **late)], from_balance_minor=500),
+            invoice(customer, [line(-1633, "pro_plus", span=twentieth), line(633, "pro", span=twentieth)]),
+            "-13332.760473",
+        ),
+        (
+            invoice(customer, [line(-317, "pro", span=late), line(817, "pro_plus", span=late)], from_balance_minor=500),
             "6667.239528",
         ),
     ]
@@ -98,7 +102,7 @@ def test_up_down_and_up_again_mints_nothing(subscriber: BillingCustomer, travell
     steps = worked_example(subscriber)
 
     for reading, expected in steps:
-        tell(reading)  # type: ignore[arg-type]
+        tell(reading)
         assert amounts(subscriber)[-1] == expected
 
     assert posted(subscriber) == Decimal("40001.718582")
@@ -116,14 +120,14 @@ def test_every_order_of_the_invoices_of_a_period_ends_in_the_same(
 
     for order in itertools.permutations(readings):
         with transaction.atomic():
-            tell(*order, *order[::-1])  # type: ignore[arg-type]
+            tell(*order, *order[::-1])
             assert posted(subscriber) == Decimal("40001.718582")
             check_books()
             transaction.set_rollback(True)
 
 
 def test_same_invoice_again_posts_nothing(subscriber: BillingCustomer, traveller: object) -> None:
-    reading = invoice(subscriber, [line(1900, "pro", **MONTH.span(0))])
+    reading = invoice(subscriber, [line(1900, "pro", span=MONTH.span(0))])
 
     tell(reading, reading, reading)
 
@@ -136,11 +140,11 @@ def test_same_invoice_again_posts_nothing(subscriber: BillingCustomer, traveller
 def test_renewal_ends_what_is_left_of_the_period_before(
     subscriber: BillingCustomer, traveller: time_machine.Traveller
 ) -> None:
-    tell(invoice(subscriber, [line(1900, "pro", **MONTH.span(0))]))
+    tell(invoice(subscriber, [line(1900, "pro", span=MONTH.span(0))]))
     spend(subscriber, 5_000)
 
     traveller.move_to(MONTH.at(1) + timedelta(minutes=5))
-    tell(invoice(subscriber, [line(1900, "pro", **MONTH.span(1))]))
+    tell(invoice(subscriber, [line(1900, "pro", span=MONTH.span(1))]))
 
     assert posted(subscriber) == 20_000
     assert amounts(subscriber) == ["20000.000000", "-5000.000000", "20000.000000", "-15000.000000"]
@@ -155,8 +159,8 @@ def test_renewal_ends_what_is_left_of_the_period_before(
 def test_late_invoice_of_an_earlier_period_does_not_bring_its_credits_back(
     subscriber: BillingCustomer, traveller: time_machine.Traveller
 ) -> None:
-    first = invoice(subscriber, [line(1900, "pro", **MONTH.span(0))])
-    second = invoice(subscriber, [line(1900, "pro", **MONTH.span(1))])
+    first = invoice(subscriber, [line(1900, "pro", span=MONTH.span(0))])
+    second = invoice(subscriber, [line(1900, "pro", span=MONTH.span(1))])
     traveller.move_to(MONTH.at(1) + timedelta(minutes=5))
 
     tell(second, first)
@@ -172,12 +176,12 @@ def test_allowances_roll_over_by_the_rule_of_the_plan(
     subscriber: BillingCustomer, traveller: time_machine.Traveller, rule: str, cap: int | None, expected: int
 ) -> None:
     make_plan("rolling", rank=3, rollover=rule, rollover_cap=cap)
-    tell(invoice(subscriber, [line(1900, "rolling", **MONTH.span(0))]))
+    tell(invoice(subscriber, [line(1900, "rolling", span=MONTH.span(0))]))
     spend(subscriber, 5_000)
 
     traveller.move_to(MONTH.at(1))
-    tell(invoice(subscriber, [line(1900, "rolling", **MONTH.span(1))]))
-    tell(invoice(subscriber, [line(0, "rolling", **MONTH.span(1))]))
+    tell(invoice(subscriber, [line(1900, "rolling", span=MONTH.span(1))]))
+    tell(invoice(subscriber, [line(0, "rolling", span=MONTH.span(1))]))
 
     assert posted(subscriber) == expected
     ends = set(CreditGrant.objects.filter(is_open=True).values_list("expires_at", flat=True))
@@ -189,7 +193,7 @@ def test_capped_rollover_keeps_the_newest_first(subscriber: BillingCustomer, tra
     make_plan("rolling", rank=3, rollover="capped", rollover_cap=25_000)
     for number in range(3):
         traveller.move_to(MONTH.at(number))
-        tell(invoice(subscriber, [line(1900, "rolling", **MONTH.span(number))]))
+        tell(invoice(subscriber, [line(1900, "rolling", span=MONTH.span(number))]))
 
     remaining = list(CreditGrant.objects.order_by("pk").values_list("remaining", flat=True))
 
@@ -203,11 +207,11 @@ def test_holds_keep_their_part_of_an_allowance_that_ends(
 ) -> None:
     from billing.services.holds import place_hold, settle_hold
 
-    tell(invoice(subscriber, [line(1900, "pro", **MONTH.span(0))]))
+    tell(invoice(subscriber, [line(1900, "pro", span=MONTH.span(0))]))
     hold = place_hold(customer_id=subscriber.pk, amount=4_000, key="api:work", lifetime=timedelta(days=40))
 
     traveller.move_to(MONTH.at(1))
-    tell(invoice(subscriber, [line(1900, "pro", **MONTH.span(1))]))
+    tell(invoice(subscriber, [line(1900, "pro", span=MONTH.span(1))]))
     assert posted(subscriber) == 24_000
 
     settle_hold(hold=hold.public_id, amount=1_000)
@@ -219,7 +223,7 @@ def test_holds_keep_their_part_of_an_allowance_that_ends(
 def test_credits_last_some_days_longer_than_their_period_and_no_longer_after_the_end(
     subscriber: BillingCustomer, traveller: time_machine.Traveller
 ) -> None:
-    tell(invoice(subscriber, [line(1900, "pro", **MONTH.span(0))]))
+    tell(invoice(subscriber, [line(1900, "pro", span=MONTH.span(0))]))
     grant = CreditGrant.objects.get()
     assert grant.expires_at == MONTH.at(1) + timedelta(days=3)
 
@@ -244,10 +248,10 @@ def test_downgrade_after_all_is_spent_leaves_a_debt_that_renewals_pay(
     subscriber: BillingCustomer, traveller: time_machine.Traveller
 ) -> None:
     """$49, 60,000 spent, down at once, renewed twice from the balance: what was paid for is what was granted."""
-    tell(invoice(subscriber, [line(4900, "pro_plus", **MONTH.span(0))]))
+    tell(invoice(subscriber, [line(4900, "pro_plus", span=MONTH.span(0))]))
     spend(subscriber, 60_000)
     now = MONTH.span(0)
-    tell(invoice(subscriber, [line(-4900, "pro_plus", **now), line(1900, "pro", **now)]))
+    tell(invoice(subscriber, [line(-4900, "pro_plus", span=now), line(1900, "pro", span=now)]))
     assert posted(subscriber) == -40_000
     assert check_books() == {
         "cash_at_stripe": 4900,
@@ -257,10 +261,10 @@ def test_downgrade_after_all_is_spent_leaves_a_debt_that_renewals_pay(
     }
 
     traveller.move_to(MONTH.at(1))
-    tell(invoice(subscriber, [line(1900, "pro", **MONTH.span(1))], from_balance_minor=1900))
+    tell(invoice(subscriber, [line(1900, "pro", span=MONTH.span(1))], from_balance_minor=1900))
     assert posted(subscriber) == -20_000
     traveller.move_to(MONTH.at(2))
-    tell(invoice(subscriber, [line(1900, "pro", **MONTH.span(2))], from_balance_minor=1100))
+    tell(invoice(subscriber, [line(1900, "pro", span=MONTH.span(2))], from_balance_minor=1100))
 
     assert posted(subscriber) == 0
     allowed = sum(PlanPeriod.objects.values_list("target_credits", flat=True))
@@ -276,7 +280,7 @@ def test_downgrade_after_all_is_spent_leaves_a_debt_that_renewals_pay(
 
 
 def test_seats_multiply_the_allowance(subscriber: BillingCustomer, traveller: object) -> None:
-    tell(invoice(subscriber, [line(5700, "pro", quantity=3, **MONTH.span(0))]))
+    tell(invoice(subscriber, [line(5700, "pro", quantity=3, span=MONTH.span(0))]))
 
     assert posted(subscriber) == 60_000
 
@@ -284,9 +288,9 @@ def test_seats_multiply_the_allowance(subscriber: BillingCustomer, traveller: ob
 def test_discount_leaves_the_allowance_whole_and_a_free_invoice_grants_nothing(
     subscriber: BillingCustomer, traveller: object
 ) -> None:
-    half = invoice(subscriber, [line(1900, "pro", discount_minor=950, **MONTH.span(0))])
-    free = invoice(subscriber, [line(1900, "pro", discount_minor=1900, **MONTH.span(1))])
-    trial = invoice(subscriber, [line(0, "pro", **MONTH.span(2))])
+    half = invoice(subscriber, [line(1900, "pro", discount_minor=950, span=MONTH.span(0))])
+    free = invoice(subscriber, [line(1900, "pro", discount_minor=1900, span=MONTH.span(1))])
+    trial = invoice(subscriber, [line(0, "pro", span=MONTH.span(2))])
 
     tell(half, free, trial)
 
@@ -295,7 +299,7 @@ def test_discount_leaves_the_allowance_whole_and_a_free_invoice_grants_nothing(
 
 
 def test_invoice_that_the_balance_paid_is_a_real_payment(subscriber: BillingCustomer, traveller: object) -> None:
-    tell(invoice(subscriber, [line(1900, "pro", **MONTH.span(0))], from_balance_minor=1900))
+    tell(invoice(subscriber, [line(1900, "pro", span=MONTH.span(0))], from_balance_minor=1900))
 
     assert posted(subscriber) == 20_000
     assert check_books() == {"customer_balance_at_stripe": 1900, "deferred_revenue": -1900}
@@ -305,7 +309,7 @@ def test_prorations_that_waited_belong_to_the_period_that_they_are_of(
     subscriber: BillingCustomer, traveller: time_machine.Traveller
 ) -> None:
     """An invoice of the next period that also has the lines of a change in the one before."""
-    tell(invoice(subscriber, [line(1900, "pro", **MONTH.span(0))]))
+    tell(invoice(subscriber, [line(1900, "pro", span=MONTH.span(0))]))
     changed, following = MONTH.span(0, day=15), MONTH.span(1)
     traveller.move_to(MONTH.at(1))
 
@@ -313,9 +317,9 @@ def test_prorations_that_waited_belong_to_the_period_that_they_are_of(
         invoice(
             subscriber,
             [
-                line(-950, "pro", **changed),
-                line(2450, "pro_plus", **changed),
-                line(4900, "pro_plus", **following),
+                line(-950, "pro", span=changed),
+                line(2450, "pro_plus", span=changed),
+                line(4900, "pro_plus", span=following),
             ],
         )
     )
@@ -327,7 +331,7 @@ def test_prorations_that_waited_belong_to_the_period_that_they_are_of(
 
 
 def test_tax_is_owed_and_not_earned(subscriber: BillingCustomer, traveller: object) -> None:
-    tell(invoice(subscriber, [line(1900, "pro", tax_minor=361, **MONTH.span(0))]))
+    tell(invoice(subscriber, [line(1900, "pro", tax_minor=361, span=MONTH.span(0))]))
 
     assert check_books() == {"cash_at_stripe": 2261, "tax_payable": -361, "deferred_revenue": -1900}
 
@@ -335,9 +339,9 @@ def test_tax_is_owed_and_not_earned(subscriber: BillingCustomer, traveller: obje
 def test_open_and_void_invoices_grant_nothing_and_what_is_final_stays(
     subscriber: BillingCustomer, traveller: object
 ) -> None:
-    paid = invoice(subscriber, [line(1900, "pro", **MONTH.span(0))])
+    paid = invoice(subscriber, [line(1900, "pro", span=MONTH.span(0))])
     unpaid = replace(paid, status="open", paid_at=None, amount_paid_minor=0)
-    void = replace(invoice(subscriber, [line(1900, "pro", **MONTH.span(1))]), status="void", paid_at=None)
+    void = replace(invoice(subscriber, [line(1900, "pro", span=MONTH.span(1))]), status="void", paid_at=None)
 
     tell(unpaid, void)
     assert amounts(subscriber) == []
@@ -351,7 +355,7 @@ def test_open_and_void_invoices_grant_nothing_and_what_is_final_stays(
 def test_refund_of_a_renewal_takes_its_part_and_a_refund_that_fails_gives_it_back(
     subscriber: BillingCustomer, traveller: time_machine.Traveller
 ) -> None:
-    tell(invoice(subscriber, [line(1900, "pro", **MONTH.span(0))]))
+    tell(invoice(subscriber, [line(1900, "pro", span=MONTH.span(0))]))
     payment = Payment.objects.get()
     spend(subscriber, 15_000)
 
@@ -379,7 +383,7 @@ def test_refund_of_a_renewal_takes_its_part_and_a_refund_that_fails_gives_it_bac
 def test_what_expired_of_a_period_counts_as_taken(
     subscriber: BillingCustomer, traveller: time_machine.Traveller, refunded_first: bool
 ) -> None:
-    tell(invoice(subscriber, [line(1900, "pro", **MONTH.span(0))]))
+    tell(invoice(subscriber, [line(1900, "pro", span=MONTH.span(0))]))
     payment = Payment.objects.get()
     spend(subscriber, 5_000)
     if refunded_first:
@@ -388,7 +392,7 @@ def test_what_expired_of_a_period_counts_as_taken(
     traveller.move_to(MONTH.at(1, day=4))
     if not refunded_first:
         refund(payment, 950)
-    spend_nothing = invoice(subscriber, [line(0, "pro", **MONTH.span(1))])
+    spend_nothing = invoice(subscriber, [line(0, "pro", span=MONTH.span(1))])
     tell(spend_nothing)
 
     if refunded_first:
@@ -402,7 +406,7 @@ def test_what_expired_of_a_period_counts_as_taken(
 def test_price_of_no_plan_grants_nothing_and_is_found_until_it_is_known(
     subscriber: BillingCustomer, traveller: object
 ) -> None:
-    reading = invoice(subscriber, [line(900, "agreed", **MONTH.span(0))])
+    reading = invoice(subscriber, [line(900, "agreed", span=MONTH.span(0))])
 
     tell(reading)
 
@@ -424,18 +428,18 @@ def test_two_subscriptions_do_not_touch_each_other(
     subscriber: BillingCustomer, traveller: time_machine.Traveller
 ) -> None:
     tell(
-        invoice(subscriber, [line(1900, "pro", **MONTH.span(0))]),
-        invoice(subscriber, [line(4900, "pro_plus", subscription="sub_2", **MONTH.span(0))]),
+        invoice(subscriber, [line(1900, "pro", span=MONTH.span(0))]),
+        invoice(subscriber, [line(4900, "pro_plus", subscription="sub_2", span=MONTH.span(0))]),
     )
     traveller.move_to(MONTH.at(1))
-    tell(invoice(subscriber, [line(1900, "pro", **MONTH.span(1))]))
+    tell(invoice(subscriber, [line(1900, "pro", span=MONTH.span(1))]))
 
     assert posted(subscriber) == 20_000 + 60_000
     check_books()
 
 
 def test_invoices_of_strangers_wait_and_those_of_the_other_mode_are_refused(subscriber: BillingCustomer) -> None:
-    reading = invoice(subscriber, [line(1900, "pro", **MONTH.span(0))])
+    reading = invoice(subscriber, [line(1900, "pro", span=MONTH.span(0))])
 
     with transaction.atomic():
         stranger = converge_invoice(facts=replace(reading, customer_id="cus_unknown"), read_at=datetime.now(UTC))
@@ -455,9 +459,9 @@ def test_bought_credits_survive_every_change_of_plan(
     add_credits(subscriber.user, 777, kind=EntryKind.ADJUSTMENT, idempotency_key="bought", description="Bought")
     for number, (reading, _) in enumerate(worked_example(subscriber)):
         traveller.move_to(MONTH.at(0, day=number))
-        tell(reading)  # type: ignore[arg-type]
+        tell(reading)
     traveller.move_to(MONTH.at(1))
-    tell(invoice(subscriber, [line(1900, "pro", **MONTH.span(1))]))
+    tell(invoice(subscriber, [line(1900, "pro", span=MONTH.span(1))]))
 
     assert posted(subscriber) == 20_777
     check_books()

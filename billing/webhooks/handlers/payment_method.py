@@ -2,7 +2,7 @@
 
 from billing.gateway.client import StripeGateway
 from billing.gateway.facts import EventEnvelope
-from billing.services.payments import Convergence
+from billing.services.convergence import Convergence
 from billing.services.top_ups.cards import forget_removed_card
 from billing.webhooks.effects import Effect
 
