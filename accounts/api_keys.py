@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import secrets
 import string
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -100,8 +100,12 @@ def issue_key(
     return NewKey(key=key, text=f"{key.prefix}_{key.key_id}_{secret}")
 
 
-def find_key(*, text: str, now: datetime, rows: QuerySet[ApiKey] | None = None) -> ApiKey:
-    """The live key that `text` is, with its user. One query, on `rows` where the caller wants more joined.
+def _read(key_id: str, prefix: str) -> ApiKey | None:
+    return ApiKey.objects.select_related("user").filter(key_id=key_id, prefix=prefix).first()
+
+
+def find_key(*, text: str, now: datetime, read: Callable[[str, str], ApiKey | None] = _read) -> ApiKey:
+    """The live key that `text` is, with its user. `read` gives the row of an id and a prefix by one query.
 
     Raises:
         KeyRefused: malformed or unknown, of the other mode, revoked, expired, or of somebody who is not active.
@@ -112,8 +116,7 @@ def find_key(*, text: str, now: datetime, rows: QuerySet[ApiKey] | None = None) 
     prefix, key_id, secret = parts.groups()
     if prefix != settings.API_KEY_PREFIX:
         raise KeyRefused("invalid_api_key", f"Keys here begin with {settings.API_KEY_PREFIX}_.")
-    candidates = ApiKey.objects.select_related("user") if rows is None else rows
-    key = candidates.filter(key_id=key_id, prefix=prefix).first()
+    key = read(key_id, prefix)
     if not compare_digest(_hash(secret), key.secret_hash if key else "0" * 64) or key is None:
         raise KeyRefused("invalid_api_key", "There is no such API key.")
     if key.revoked_at is not None:

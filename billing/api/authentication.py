@@ -12,6 +12,7 @@ from rest_framework.request import Request
 
 from accounts.api_keys import KeyRefused, find_key, note_use
 from accounts.models import ApiKey, User
+from billing.selectors.key_owners import read_key
 
 _REALM: Final = 'Bearer realm="api"'
 
@@ -25,9 +26,8 @@ class KeyAuthentication(authentication.BaseAuthentication):
         if scheme.lower() != "bearer":
             return None
         now = timezone.now()
-        rows = ApiKey.objects.select_related("user__billing_customer")
         try:
-            key = find_key(text=text.strip(), now=now, rows=rows)
+            key = find_key(text=text.strip(), now=now, read=read_key)
         except KeyRefused as refused:
             raise AuthenticationFailed(str(refused), code=refused.code) from None
         note_use(key=key, now=now)

@@ -60,6 +60,7 @@ class Holds(CallerView):
                 key=f"{CALLER_KEY_PREFIX}{key}",
                 lifetime=None if seconds is None else timedelta(seconds=seconds),
                 placed_by=placed_by(request),
+                savepoint=False,
                 **body,
             )
             return Answer(201, hold_shape(hold, customer=customer))
@@ -91,7 +92,7 @@ class SettleHold(CallerView):
         customer = self.acting_for()
 
         def settle() -> Answer:
-            ended = settle_hold(hold=hold, placed_by=placed_by(request), **body)
+            ended = settle_hold(hold=hold, placed_by=placed_by(request), savepoint=False, **body)
             return _answer(ended.hold, customer=customer)
 
         return answer_once(request, scope=customer_scope(customer), act=settle)

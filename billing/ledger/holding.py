@@ -8,11 +8,12 @@ from decimal import Decimal
 from django.utils import timezone
 
 from billing.errors import HoldEnded, HoldNotFound, IdempotencyConflict
-from billing.kinds import CALLER_KEY_PREFIX, HoldState
+from billing.kinds import HoldState
+from billing.ledger.hold_rows import insert_hold, load_to_end, load_to_place
 from billing.ledger.lapsing import expire_lapsed
-from billing.ledger.locking import hold_shape, load_accounts, load_open_holds, lock_accounts
+from billing.ledger.locking import hold_shape, lock_account_of_hold, lock_accounts
 from billing.ledger.planning import check_books, end_hold, plan_hold, plan_settlement
-from billing.ledger.shapes import Account, Hold, hash_request
+from billing.ledger.shapes import ZERO, Account, Hold, hash_request
 from billing.ledger.writing import write_plan
 from billing.models import CreditHold
 
@@ -28,6 +29,7 @@ class HoldRequest:
     placed_by: str = "system"
     description: str = ""
     worst_case: Decimal | None = None
+    may_differ: bool = False  # a replay may ask for another amount: the caller compares what it gets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +47,7 @@ class EndedHold:
     hold: CreditHold
     entry_id: int | None
     is_replay: bool
+    available: Decimal  # what the customer had left then
 
 
 def place(*, request: HoldRequest) -> PlacedHold:
@@ -62,20 +65,20 @@ def place(*, request: HoldRequest) -> PlacedHold:
     now = timezone.now()
     worst_case = () if request.worst_case is None else (request.worst_case,)
     digest = hash_request(request.customer_id, "hold", request.amount, request.placed_by, *worst_case)
-    known = CreditHold.objects.filter(customer_id=request.customer_id, idempotency_key=request.key).first()
+    known = load_to_place(accounts=accounts, key=request.key, lapsing=lapsing, now=now)
     if known is not None:
-        if known.request_hash != digest:
+        if known.request_hash != digest and not request.may_differ:
             raise IdempotencyConflict(key=request.key)
-        return PlacedHold(hold=known, is_replay=True)
-    load_accounts(accounts=accounts, keys=[], lapsing=lapsing, now=now)
+        return PlacedHold(hold=CreditHold.objects.get(pk=known.ref), is_replay=True)
     expire_lapsed(account=account, now=now)
     amount = request.amount
     if request.worst_case is not None and account.spendable <= request.worst_case:
         amount = max(amount, request.worst_case)
     plan_hold(account=account, amount=amount, now=now)
     check_books(account)
-    write_plan(accounts=[account], now=now)
-    hold = CreditHold.objects.create(
+    if account.entries or account.asks_for_top_up:  # more than the hold: credits had lapsed, or get few
+        write_plan(accounts=[account], now=now)
+    hold = CreditHold(
         customer_id=request.customer_id,
         amount=amount,
         placed_at=now,
@@ -85,6 +88,7 @@ def place(*, request: HoldRequest) -> PlacedHold:
         request_hash=digest,
         description=request.description,
     )
+    insert_hold(hold=hold, account=account)
     return PlacedHold(hold=hold, is_replay=False)
 
 
@@ -141,32 +145,23 @@ def expire(*, public_id: str) -> EndedHold:
 
 
 def _end(*, public_id: str, placed_by: str | None, plan: Callable[[Account, Hold, datetime], int | None]) -> EndedHold:
-    """End a hold as `plan` says. Callers (`placed_by`) reach only what they asked for themselves.
-
-    What a metered call set aside for a caller is not among it: nobody makes a running call free.
-    """
-    rows = CreditHold.objects.filter(public_id=public_id)
-    if placed_by is not None:
-        rows = rows.filter(placed_by=placed_by, idempotency_key__startswith=CALLER_KEY_PREFIX)
-    found = rows.values("pk", "customer_id").first()
-    if found is None:
+    """End a hold as `plan` says, where it is one that `placed_by` may end."""
+    accounts, lapsing = lock_account_of_hold(public_id=public_id, placed_by=placed_by)
+    if not accounts:
         raise HoldNotFound(hold=public_id)  # to others it does not exist
-    customer_id: int = found["customer_id"]
-    accounts, lapsing = lock_accounts(customer_ids=[customer_id])
-    account = accounts[customer_id]
+    (account,) = accounts.values()
     now = timezone.now()
-    load_accounts(accounts=accounts, keys=[(customer_id, f"hold:{found['pk']}")], lapsing=[], now=now)
-    open_rows = load_open_holds(accounts=accounts, customer_ids=[customer_id])
-    row = open_rows.get(found["pk"]) or CreditHold.objects.get(pk=found["pk"])
-    hold = next((hold for hold in account.open_holds if hold.ref == row.pk), None) or hold_shape(row)
+    row = load_to_end(accounts=accounts, public_id=public_id, lapsing=lapsing, now=now)
+    hold = hold_shape(row)
     if lapsing:
         expire_lapsed(account=account, now=now)
     ref = plan(account, hold, now)
     check_books(account)
     if account.entries or account.ended_holds:
         entry_ids = write_plan(accounts=[account], now=now)
-        ref = entry_ids[customer_id, -ref] if ref is not None and ref < 0 else ref
+        ref = entry_ids[account.customer_id, -ref] if ref is not None and ref < 0 else ref
     if account.ended_holds:
         row.state, row.settled_amount = hold.state.value, hold.settled_amount
         row.is_late, row.ended_at = hold.is_late, hold.ended_at
-    return EndedHold(hold=row, entry_id=ref, is_replay=not account.ended_holds)
+    available = max(ZERO, account.available)
+    return EndedHold(hold=row, entry_id=ref, is_replay=not account.ended_holds, available=available)

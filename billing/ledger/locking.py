@@ -5,15 +5,15 @@ draw the same credits. Call these inside `transaction.atomic()` at READ COMMITTE
 voucher, balances by ascending customer, then payments, grants, holds.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import NewType
+from typing import Any, NewType
 
 from django.db import connection
 from psycopg.types.numeric import Int8
 
-from billing.kinds import RETURNS, UNDONE_BY_MONEY, AllocationKind, EntryKind, HoldState
+from billing.kinds import CALLER_KEY_PREFIX, RETURNS, UNDONE_BY_MONEY, AllocationKind, EntryKind, HoldState
 from billing.ledger.shapes import Account, Grant, Hold, KnownEntry, PastEntry, Posting, UncoveredEntry
 from billing.models import CreditGrant, CreditHold, GrantAllocation, LedgerEntry, UncoveredPart
 
@@ -39,6 +39,14 @@ _LOAD = """
 """
 # The same for one customer and one key, as most calls are: plain parameters are cheaper than arrays.
 LOCK_ONE = LOCK_MANY.replace("= ANY(%s) ORDER BY customer_id", "= %s")
+# Whose hold it is never changes, so the statement that locks may look that up itself.
+_LOCK_OF_HOLD = LOCK_ONE.replace(
+    "= %s",
+    """= (
+        SELECT customer_id FROM billing_credithold WHERE public_id = %(hold)s
+        AND (%(placed_by)s::text IS NULL OR placed_by = %(placed_by)s AND starts_with(idempotency_key, %(prefix)s))
+    )""",
+)
 LOAD_ONE = """
     (SELECT id, customer_id, amount, remaining, priority, expires_at, payment_id, plan_period_id, entry_id,
         NULL::text, NULL::text
@@ -58,15 +66,31 @@ def lock_accounts(*, customer_ids: Iterable[int]) -> tuple[LockedAccounts, set[i
     Raises:
         RuntimeError: outside a database transaction, or a customer has no balance row.
     """
+    wanted = sorted(set(customer_ids))
+    if len(wanted) == 1:
+        accounts, lapsing = _lock(LOCK_ONE, [Int8(wanted[0])])
+    else:
+        accounts, lapsing = _lock(LOCK_MANY, [wanted])
+    if len(accounts) != len(wanted):
+        raise RuntimeError(f"No balance row for the customers {sorted(set(wanted) - set(accounts))}.")
+    return accounts, lapsing
+
+
+def lock_account_of_hold(*, public_id: str, placed_by: str | None) -> tuple[LockedAccounts, set[int]]:
+    """Lock the balance that a hold is of, as `lock_accounts` does; no account where there is no such hold.
+
+    Callers (`placed_by`) reach only what they asked for themselves. What a metered call set aside for a caller is not
+    among it: nobody makes a running call free.
+    """
+    return _lock(_LOCK_OF_HOLD, {"hold": public_id, "placed_by": placed_by, "prefix": CALLER_KEY_PREFIX})
+
+
+def _lock(statement: str, parameters: Sequence[Any] | Mapping[str, Any]) -> tuple[LockedAccounts, set[int]]:
     if not connection.in_atomic_block:
         raise RuntimeError("Balances are locked inside a database transaction only.")
-    wanted = sorted(set(customer_ids))
     accounts, lapsing = {}, set()
     with connection.cursor() as cursor:
-        if len(wanted) == 1:
-            cursor.execute(LOCK_ONE, [Int8(wanted[0])])
-        else:
-            cursor.execute(LOCK_MANY, [wanted])
+        cursor.execute(statement, parameters)
         for customer_id, posted, held, limit, last_sequence, is_frozen, lapses_at, below, due_at in cursor.fetchall():
             accounts[customer_id] = Account(
                 customer_id=customer_id,
@@ -80,8 +104,6 @@ def lock_accounts(*, customer_ids: Iterable[int]) -> tuple[LockedAccounts, set[i
             )
             if lapses_at is not None:
                 lapsing.add(customer_id)
-    if len(accounts) != len(wanted):
-        raise RuntimeError(f"No balance row for the customers {sorted(set(wanted) - set(accounts))}.")
     return LockedAccounts(accounts), lapsing
 
 
@@ -95,38 +117,46 @@ def load_accounts(
         else:
             customers, wanted = [key[0] for key in keys], [key[1] for key in keys]
             cursor.execute(_LOAD, {"customers": list(accounts), "key_customers": customers, "keys": wanted})
-        for (
-            ref,
-            customer_id,
-            amount,
-            remaining,
-            priority,
-            expires_at,
-            payment_id,
-            period_id,
-            entry_id,
-            key,
-            digest,
-        ) in cursor:
-            account = accounts[customer_id]
-            if key is not None:
-                account.known_keys[key] = KnownEntry(ref, digest)
-                continue
-            account.grants.append(Grant(ref, amount, remaining, priority, expires_at, entry_id, payment_id, period_id))
+        take_rows(cursor, accounts=accounts)
+    load_where_needed(accounts=accounts, lapsing=lapsing, now=now)
+
+
+def take_rows(rows: Iterable[Sequence[Any]], *, accounts: LockedAccounts) -> None:
+    """Put grants and known keys, as the statements above give them, into their accounts."""
+    for (
+        ref,
+        customer_id,
+        amount,
+        remaining,
+        priority,
+        expires_at,
+        payment_id,
+        period_id,
+        entry_id,
+        key,
+        digest,
+    ) in rows:
+        account = accounts[customer_id]
+        if key is not None:
+            account.known_keys[key] = KnownEntry(ref, digest)
+            continue
+        account.grants.append(Grant(ref, amount, remaining, priority, expires_at, entry_id, payment_id, period_id))
+
+
+def load_where_needed(*, accounts: LockedAccounts, lapsing: Collection[int], now: datetime) -> None:
+    """Load uncovered parts of who is in debt and, where a loaded grant has lapsed, the open holds that may keep it."""
     if in_debt := [account.customer_id for account in accounts.values() if account.posted < 0]:
         _load_uncovered(accounts=accounts, customer_ids=in_debt)
     if lapsed := [id_ for id_ in lapsing if any(grant.has_lapsed(now) for grant in accounts[id_].grants)]:
         load_open_holds(accounts=accounts, customer_ids=lapsed)
 
 
-def load_open_holds(*, accounts: LockedAccounts, customer_ids: Collection[int]) -> dict[int, CreditHold]:
-    """Load the open holds of some of the locked accounts, and give their rows by id. Again, it changes nothing."""
+def load_open_holds(*, accounts: LockedAccounts, customer_ids: Collection[int]) -> None:
+    """Load the open holds of some of the locked accounts. Again, it changes nothing."""
     for customer_id in customer_ids:
         accounts[customer_id].open_holds = []
-    rows = list(CreditHold.objects.filter(customer_id__in=customer_ids, state=HoldState.OPEN).order_by("pk"))
-    for hold in rows:
+    for hold in CreditHold.objects.filter(customer_id__in=customer_ids, state=HoldState.OPEN).order_by("pk"):
         accounts[hold.customer_id].open_holds.append(hold_shape(hold))
-    return {hold.pk: hold for hold in rows}
 
 
 def hold_shape(hold: CreditHold) -> Hold:

@@ -1,4 +1,4 @@
-"""The commonest plan by a statement of its own: one debit of one customer that one grant pays.
+"""The commonest plan by a statement of its own: one debit of one customer that one grant pays, and its hold's end.
 
 It writes the same rows as the general statement in `writing.py` from plain parameters instead of JSON; a test holds the
 two against each other.
@@ -35,14 +35,22 @@ WRITE_ONE_DEBIT = """
     )
     SELECT id FROM entry
 """
+WRITE_ONE_SETTLEMENT = WRITE_ONE_DEBIT.replace(
+    "WITH entry AS",
+    """WITH ended AS (
+        UPDATE billing_credithold
+        SET state = %(state)s, settled_amount = %(settled_amount)s, is_late = %(is_late)s, ended_at = %(ended_at)s
+        WHERE id = %(hold)s
+    ), entry AS""",
+)
 
 
 def is_one_debit(account: Account) -> bool:
-    """Whether a plan is one new entry that draws on one grant that was there before, and nothing else."""
+    """Whether a plan is one new entry that draws on one grant that was there before, at most its hold's end beside."""
     return (
         len(account.entries) == len(account.allocations) == 1
         and account.allocations[0].kind is AllocationKind.DRAW
-        and not account.ended_holds
+        and [hold.ref for hold in account.ended_holds] in ([], [account.entries[0].hold_id])
         and not account.new_grants
         and not account.uncovered
         and sum(grant.is_changed for grant in account.grants) == 1
@@ -80,8 +88,12 @@ def write_one_debit(*, account: Account, now: datetime) -> dict[tuple[int, int],
         "top_up_due_at": account.top_up_due_at,
         "share": allocation.amount,
     }
+    statement = WRITE_ONE_DEBIT
+    for ended in account.ended_holds:
+        statement = WRITE_ONE_SETTLEMENT
+        parameters |= {"state": ended.state.value, "settled_amount": ended.settled_amount, "ended_at": ended.ended_at}
     with connection.cursor() as cursor:
-        cursor.execute(WRITE_ONE_DEBIT, parameters)
+        cursor.execute(statement, parameters)
         (entry_id,) = cursor.fetchone()
     return {(account.customer_id, entry.sequence): entry_id}
 

@@ -2,14 +2,19 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import cache
+
+from django.db import connection
 
 from billing import conf
 from billing.errors import UnknownModel, UnknownOperation
 from billing.models import OperationPrice, PricingConfig
+from billing.models.rows import Rows
 from billing.money import ZERO
 from billing.usage_cost import Charge, TokenPrice, Tokens, cost_of_tokens, credits_for_cost
 
 MAX_KNOWN_NAMES = 50  # a refusal lists so many; GET /v1/models has them all
+_VERSIONS = Rows(PricingConfig)
 
 
 def find_price(*, model: str, at: datetime) -> PricingConfig:
@@ -104,4 +109,15 @@ def charge_for_operation(*, version: OperationPrice, quantity: int) -> Charge:
 
 
 def _version(*, model: str, at: datetime) -> PricingConfig | None:
-    return PricingConfig.objects.filter(model=model, effective_from__lte=at).order_by("-effective_from").first()
+    with connection.cursor() as cursor:
+        cursor.execute(_select_version(), [model, at])
+        found = cursor.fetchone()
+    return None if found is None else _VERSIONS.read(found)
+
+
+@cache
+def _select_version() -> str:
+    return f"""
+        SELECT {_VERSIONS.columns("version")} FROM billing_pricingconfig AS version
+        WHERE model = %s AND effective_from <= %s ORDER BY effective_from DESC LIMIT 1
+    """  # noqa: S608  # names of ours only

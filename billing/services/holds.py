@@ -27,10 +27,14 @@ def place_hold(
     lifetime: timedelta | None = None,
     placed_by: str = "system",
     worst_case: Decimal | None = None,
+    may_differ: bool = False,
+    savepoint: bool = True,
 ) -> CreditHold:
     """Set `amount` credits aside for work in progress. The same key gives the first hold.
 
-    A customer who can spend no more than `worst_case` is held for all of it.
+    A customer who can spend no more than `worst_case` is held for all of it. With `may_differ` the same key gives the
+    first hold also where another amount is asked for: then the caller compares. Without a `savepoint` a refusal ends a
+    database transaction of the caller's too: two round trips less.
 
     Raises:
         InvalidAmount, InsufficientCredits, KeyLimitReached, CustomerFrozen, IdempotencyConflict: the hold is refused.
@@ -43,8 +47,9 @@ def place_hold(
         placed_by=placed_by,
         description=description,
         worst_case=worst_case,
+        may_differ=may_differ,
     )
-    with transaction.atomic():
+    with transaction.atomic(savepoint=savepoint):
         placed = holding.place(request=request)
         if not placed.is_replay:
             hold = placed.hold
@@ -53,11 +58,17 @@ def place_hold(
 
 
 def settle_hold(
-    *, hold: str, amount: Decimal | int | str, placed_by: str | None = None, description: str = ""
+    *,
+    hold: str,
+    amount: Decimal | int | str,
+    placed_by: str | None = None,
+    description: str = "",
+    savepoint: bool = True,
 ) -> EndedHold:
     """Charge the true cost of the work (zero or more, also above what was held) and end the hold.
 
     `hold` is its public id. The same cost again changes nothing. Gives the hold and the id of its entry, if any.
+    Without a `savepoint` a refusal ends a database transaction of the caller's too.
 
     Raises:
         InvalidAmount, HoldNotFound, HoldEnded: the settlement is refused.
@@ -65,7 +76,7 @@ def settle_hold(
     cost = parse_credits(amount)
     if cost < 0:
         raise InvalidAmount(field="amount", fault=f"{cost.normalize():f} is below zero")
-    with transaction.atomic():
+    with transaction.atomic(savepoint=savepoint):
         ended = holding.settle(
             public_id=hold,
             amount=cost,

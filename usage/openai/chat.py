@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.http.response import HttpResponseBase
+from django.utils import timezone
 from rest_framework.request import Request
 
 from accounts.models import Scope
@@ -11,7 +12,8 @@ from usage.openai.reading import ChatRequest, read_chat
 from usage.openai.serving import answer_plain, fetch_answer, giving_up, name_call
 from usage.openai.streaming import answer_stream
 from usage.openai.texts import texts_of
-from usage.services.calls import OpenCall, open_call
+from usage.services.calls import OpenCall, open_estimated_call
+from usage.services.estimating import estimate_call
 from usage.services.served_calls import ServedCall, open_for_key
 from usage.services.tokens import count_message_tokens
 
@@ -33,22 +35,24 @@ class ChatCompletions(OpenAiView):
         served.report(answer.get("usage"))
         for text in texts_of(answer, "message"):
             served.deliver(text)
-        return answer_plain(answer=answer, end=served.end)
+        return answer_plain(answer=answer, served=served, end=served.end)
 
     def _open(self, chat: ChatRequest) -> ServedCall:
         key, customer = self.key(), self.acting_for()
         event_id = name_call(self.request, key_id=key.key_id)
         input_tokens = count_message_tokens(chat.messages, model=chat.model, tools=chat.extras)
+        estimate = estimate_call(
+            customer_id=customer.pk,
+            model=chat.model,
+            input_tokens=input_tokens,
+            max_tokens=chat.max_tokens,
+            at=timezone.now(),
+            answers=chat.answers,
+        )
 
         def open_chat() -> OpenCall:
-            return open_call(
-                customer_id=customer.pk,
-                model=chat.model,
-                input_tokens=input_tokens,
-                max_tokens=chat.max_tokens,
-                event_id=event_id,
-                api_key=key,
-                answers=chat.answers,
+            return open_estimated_call(
+                customer_id=customer.pk, estimate=estimate, event_id=event_id, api_key=key, savepoint=False
             )
 
         call = open_for_key(api_key=key, event_id=event_id, open_call=open_chat)

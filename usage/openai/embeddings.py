@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpResponse
+from django.utils import timezone
 from rest_framework.request import Request
 
 from accounts.models import Scope
@@ -12,7 +13,8 @@ from billing.errors import InvalidRequest
 from usage.openai.base import OpenAiView
 from usage.openai.reading import read_model, read_object
 from usage.openai.serving import answer_plain, fetch_answer, giving_up, name_call
-from usage.services.calls import OpenCall, open_call
+from usage.services.calls import OpenCall, open_estimated_call
+from usage.services.estimating import estimate_call
 from usage.services.served_calls import ServedCall, open_for_key
 from usage.services.tokens import count_tokens
 
@@ -29,14 +31,13 @@ class Embeddings(OpenAiView):
         key, customer = self.key(), self.acting_for()
         event_id = name_call(request, key_id=key.key_id)
 
+        estimate = estimate_call(
+            customer_id=customer.pk, model=model, input_tokens=tokens, max_tokens=0, at=timezone.now()
+        )
+
         def open_embeddings() -> OpenCall:
-            return open_call(
-                customer_id=customer.pk,
-                model=model,
-                input_tokens=tokens,
-                max_tokens=0,
-                event_id=event_id,
-                api_key=key,
+            return open_estimated_call(
+                customer_id=customer.pk, estimate=estimate, event_id=event_id, api_key=key, savepoint=False
             )
 
         call = open_for_key(api_key=key, event_id=event_id, open_call=open_embeddings)
@@ -44,7 +45,7 @@ class Embeddings(OpenAiView):
         with giving_up(served):
             answer = fetch_answer(call=call, path="/embeddings", body=body)
         served.report(answer.get("usage"))
-        return answer_plain(answer=answer, end=lambda: served.end(is_whole=bool(answer.get("data"))))
+        return answer_plain(answer=answer, served=served, end=lambda: served.end(is_whole=bool(answer.get("data"))))
 
 
 def count_input(given: Any, *, model: str) -> int:

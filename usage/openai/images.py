@@ -45,6 +45,7 @@ class ImageGenerations(OpenAiView):
                 quantity=quantity,
                 event_id=event_id,
                 api_key=key,
+                savepoint=False,
             )
 
         call = open_for_key(api_key=key, event_id=event_id, open_call=open_images)
@@ -52,7 +53,7 @@ class ImageGenerations(OpenAiView):
         with giving_up(served):
             provider = find_provider(provider_of_model(model=body.get("model"), at=timezone.now()))
             answer = post_json(provider=provider, path="/images/generations", body=body)
-        return answer_plain(answer=answer, end=lambda: served.end_operation(done=count_images(answer)))
+        return answer_plain(answer=answer, served=served, end=lambda: served.end_operation(done=count_images(answer)))
 
 
 def count_images(answer: dict[str, Any]) -> int:

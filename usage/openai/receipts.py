@@ -11,16 +11,18 @@ from billing.money import ZERO
 from billing.selectors.balances import read_balance
 from usage.models import UsageEvent
 from usage.services.call_events import OpenCall
+from usage.services.served_calls import ServedCall
 
 FIELD: Final = "prepaid"
 
 
-def receipt_of(event: UsageEvent) -> dict[str, Any]:
+def receipt_of(served: ServedCall, event: UsageEvent) -> dict[str, Any]:
     """Estimate, held, charged and the basis of the charge, and what is available after it; credits as strings."""
+    available = _available(event.customer_id) if served.available is None else served.available
     return {
         "held": _text(event.held_credits),
         "charged": _text(event.credits),
-        "balance": _text(_available(event.customer_id)),
+        "balance": _text(available),
         "estimate": _text(event.estimated_credits),
         "basis": str(event.basis),
     }

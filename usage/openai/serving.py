@@ -65,8 +65,8 @@ def provider_of(call: OpenCall) -> str:
     return call.price.provider if call.price is not None else ""
 
 
-def answer_plain(*, answer: dict[str, Any], end: Callable[[], UsageEvent]) -> HttpResponse:
-    """Charge, and give the provider's answer with its cost."""
-    receipt = receipt_of(end())
+def answer_plain(*, answer: dict[str, Any], served: ServedCall, end: Callable[[], UsageEvent]) -> HttpResponse:
+    """Charge by `end`, and give the provider's answer with its cost."""
+    receipt = receipt_of(served, end())
     text = json.dumps({**answer, FIELD: receipt})
     return HttpResponse(text, content_type="application/json", headers=receipt_headers(receipt))

@@ -125,7 +125,7 @@ class AnswerStream:
     def _settle(self, *, failure: str) -> dict[str, Any] | None:
         """Charge the call and give the receipt; None where that failed: then the hold stays until it expires."""
         try:
-            return receipt_of(self._served.end(failure=failure))
+            return receipt_of(self._served, self._served.end(failure=failure))
         except Exception as error:  # the answer is given, whatever our database says
             call = self._served.call
             log.exception("stream_not_settled", hold=call.hold.public_id, error=type(error).__name__)

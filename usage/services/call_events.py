@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from accounts.models import ApiKey
 from billing.models import CreditHold, OperationPrice, PricingConfig
+from billing.models.rows import Rows
 from billing.usage_cost import Charge, Tokens
 from usage.models import Basis, UsageEvent, UsageStatus
 from usage.services.metadata import is_storable, make_storable
@@ -18,6 +19,7 @@ from usage.services.request_hash import hash_usage
 
 FAILED_PREFIX: Final = "failed:"
 _MAX_FAILURE_LENGTH: Final = 200
+_EVENTS: Final = Rows(UsageEvent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +75,7 @@ def write_call_event(
     Raises:
         IntegrityError: there is an event of this name.
     """
-    return UsageEvent.objects.create(
+    event = UsageEvent(
         customer_id=call.customer_id,
         event_id=call.failed_event_id if status is UsageStatus.FAILED else call.event_id,
         request_hash=hash_usage(
@@ -108,3 +110,5 @@ def write_call_event(
         occurred_at=call.opened_at,
         created_at=timezone.now(),
     )
+    _EVENTS.insert(event)
+    return event

@@ -25,8 +25,11 @@ def hold_for_call(
     event_id: str,
     api_key: ApiKey | None,
     description: str,
+    savepoint: bool = True,
 ) -> CreditHold:
     """The open hold of a call: the one of its name, or where that ended without a charge, a new one.
+
+    The same call may be estimated otherwise by now: it is the same by who holds and what for.
 
     Raises:
         InvalidRequest: the name cannot be used.
@@ -38,17 +41,16 @@ def hold_for_call(
     placed_by = placed_by_key(api_key) if api_key else _SYSTEM
     for attempt in range(1, MAX_ATTEMPTS + 1):
         key = f"usage:{attempt}:{event_id}"
-        try:
-            hold = place_hold(
-                customer_id=customer_id,
-                amount=amount,
-                worst_case=worst_case,
-                key=key,
-                placed_by=placed_by,
-                description=description,
-            )
-        except IdempotencyConflict:  # the same call may be estimated otherwise by now
-            hold = CreditHold.objects.get(customer_id=customer_id, idempotency_key=key)
+        hold = place_hold(
+            customer_id=customer_id,
+            amount=amount,
+            worst_case=worst_case,
+            key=key,
+            placed_by=placed_by,
+            description=description,
+            may_differ=True,
+            savepoint=savepoint,
+        )
         if (hold.placed_by, hold.description) != (placed_by, description):
             raise IdempotencyConflict(key=event_id)
         if hold.state == HoldState.OPEN:

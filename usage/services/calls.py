@@ -11,7 +11,9 @@ charged, once.
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any, Final
 
 from django.db import IntegrityError, transaction
@@ -78,8 +80,12 @@ def open_estimated_call(
     event_id: str,
     api_key: ApiKey | None = None,
     metadata: Mapping[str, Any] | None = None,
+    savepoint: bool = True,
 ) -> OpenCall:
-    """`open_call` for an estimate that was made (and perhaps shown) before; the price is the estimate's."""
+    """`open_call` for an estimate that was made (and perhaps shown) before; the price is the estimate's.
+
+    Without a `savepoint` a refusal ends a database transaction of the caller's too.
+    """
     notes = check_metadata(metadata or {})
     hold = hold_for_call(
         customer_id=customer_id,
@@ -88,6 +94,7 @@ def open_estimated_call(
         event_id=event_id,
         api_key=api_key,
         description=estimate.model,
+        savepoint=savepoint,
     )
     return OpenCall(
         customer_id=customer_id,
@@ -111,6 +118,7 @@ def open_operation(
     quantity: int = 1,
     api_key: ApiKey | None = None,
     metadata: Mapping[str, Any] | None = None,
+    savepoint: bool = True,
 ) -> OpenCall:
     """Hold the fixed price of an operation, done `quantity` times; it is charged by `finish_call` without tokens.
 
@@ -133,6 +141,7 @@ def open_operation(
         event_id=event_id,
         api_key=api_key,
         description=price.name,
+        savepoint=savepoint,
     )
     return OpenCall(
         customer_id=customer_id,
@@ -162,25 +171,52 @@ def finish_call(
     Raises:
         HoldEnded: the hold expired longer ago than a late settlement may come.
     """
+    return end_call(call=call, tokens=tokens, basis=basis, status=status, failure=failure).event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedCall:
+    """What was written down of a call, and what its customer had left right after; None where that was not seen."""
+
+    event: UsageEvent
+    available: Decimal | None = None
+
+
+def end_call(
+    *,
+    call: OpenCall,
+    tokens: Tokens = _NO_TOKENS,
+    basis: Basis,
+    status: UsageStatus = UsageStatus.COMPLETED,
+    failure: str = "",
+) -> EndedCall:
+    """`finish_call` for who also wants to know what is left."""
     charge = _charge(call=call, tokens=tokens)
+    write = partial(
+        write_call_event, call=call, tokens=tokens, charge=charge, basis=basis, status=status, failure=failure
+    )
     try:
+        try:
+            with transaction.atomic():
+                settled = settle_hold(
+                    hold=call.hold.public_id,
+                    amount=charge.credits,
+                    description=call.hold.description,
+                    savepoint=False,
+                )
+                return EndedCall(event=write(entry_id=settled.entry_id), available=settled.available)
+        except HoldEnded as ended:
+            if ended.state != HoldState.RELEASED:
+                raise
         with transaction.atomic():
-            return write_call_event(
-                call=call,
-                tokens=tokens,
-                charge=charge,
-                entry_id=_settle(call=call, charge=charge),
-                basis=basis,
-                status=status,
-                failure=failure,
-            )
+            return EndedCall(event=write(entry_id=_charge_without_hold(call=call, charge=charge)))
     except (HoldEnded, IntegrityError):  # it was finished before, perhaps while we waited for the lock
         known = find_event(customer_id=call.customer_id, event_id=call.event_id)
         if known is None:
             raise
     if known.hold_id != call.hold.pk:  # another attempt was charged; this one's hold keeps nothing any more
         release_hold(hold=call.hold.public_id)
-    return known
+    return EndedCall(event=known)
 
 
 def abandon_call(*, call: OpenCall, failure: str) -> UsageEvent:
@@ -208,15 +244,11 @@ def abandon_call(*, call: OpenCall, failure: str) -> UsageEvent:
         )
 
 
-def _settle(*, call: OpenCall, charge: Charge) -> int | None:
-    """Charge by the hold; gives the entry. Call inside a database transaction that a second event of the name ends."""
-    try:
-        settled = settle_hold(hold=call.hold.public_id, amount=charge.credits, description=call.hold.description)
-        return settled.entry_id
-    except HoldEnded as ended:
-        if ended.state != HoldState.RELEASED:
-            raise
-    # Another worker with the same hold has failed and given it back, and ours has not: the work is done all the same.
+def _charge_without_hold(*, call: OpenCall, charge: Charge) -> int | None:
+    """Another worker with the same hold has failed and given it back, and ours has not: the work is done all the same.
+
+    Gives the entry. Call inside a database transaction that a second event of the name ends.
+    """
     if not charge.credits:
         return None
     (outcome,) = spend_in_batch(

@@ -7,18 +7,18 @@ was delivered, counted, else nothing.
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any, Final
 
 from django.db import connection, transaction
 
 from accounts.models import ApiKey
 from billing.errors import RateLimited, RequestInFlight
-from billing.kinds import HoldState
 from billing.services.key_limits import placed_by_key
 from billing.usage_cost import Tokens
 from usage import conf
 from usage.models import Basis, UsageEvent, UsageStatus
-from usage.services.calls import OpenCall, abandon_call, finish_call
+from usage.services.calls import OpenCall, abandon_call, end_call
 from usage.services.reported_usage import tokens_of_usage
 from usage.services.tokens import count_tokens
 
@@ -26,7 +26,7 @@ RETRY_AFTER_SECONDS: Final = 1
 # Holds of metered calls are named `usage:<attempt>:<call>`; no caller of the API can name one so.
 _OPEN_CALLS: Final = """
     SELECT regexp_replace(idempotency_key, '^usage:[0-9]+:', '') FROM billing_credithold
-    WHERE placed_by = %s AND state = %s AND idempotency_key ~ '^usage:[0-9]+:'
+    WHERE placed_by = %s AND placed_by <> 'system' AND state = 'open' AND idempotency_key ~ '^usage:[0-9]+:'
 """
 
 
@@ -42,6 +42,7 @@ class TooManyOpenCalls(RateLimited):
 def open_for_key(*, api_key: ApiKey, event_id: str, open_call: Callable[[], OpenCall]) -> OpenCall:
     """Open a call by `open_call`, unless its key has too many open ones, or this very one.
 
+    A refusal of `open_call` ends the database transaction around it, so it needs no savepoint of its own.
     Calls of one key are opened one after the other (the lock is taken before the balance's, as everywhere). Open ones
     are counted by their holds, so what a killed process left counts until its hold expires, and no longer.
 
@@ -64,7 +65,7 @@ def _lock_open_calls(api_key: ApiKey) -> list[str]:
     """The names of the key's open calls, of which nobody opens another one until this database transaction ends."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"calls:{api_key.key_id}"])
-        cursor.execute(_OPEN_CALLS, [placed_by_key(api_key), HoldState.OPEN.value])  # sees what the last one wrote
+        cursor.execute(_OPEN_CALLS, [placed_by_key(api_key)])  # sees what the last one wrote
         return [name for (name,) in cursor.fetchall()]
 
 
@@ -77,6 +78,7 @@ class ServedCall:
     reported: Tokens | None = None
     delivered: list[str] = field(default_factory=list)
     event: UsageEvent | None = None
+    available: Decimal | None = None  # to its customer, right after it was charged
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def report(self, usage: object) -> None:
@@ -104,7 +106,7 @@ class ServedCall:
             if self.event is None:
                 quantity = min(done, self.call.quantity)
                 if quantity:
-                    self.event = _charge(replace(self.call, quantity=quantity), basis=Basis.FIXED)
+                    self.event = self._charge(replace(self.call, quantity=quantity), basis=Basis.FIXED)
                 else:
                     self.event = abandon_call(call=self.call, failure="nothing_came")
             return self.event
@@ -118,15 +120,15 @@ class ServedCall:
         else:
             return abandon_call(call=self.call, failure=failure or "nothing_came")
         status = UsageStatus.INTERRUPTED if failure else UsageStatus.COMPLETED
-        return _charge(self.call, tokens=tokens, basis=basis, status=status, failure=failure)
+        return self._charge(self.call, tokens=tokens, basis=basis, status=status, failure=failure)
 
+    def _charge(self, call: OpenCall, **end: Any) -> UsageEvent:
+        """Charge what was served, also where its name was charged meanwhile.
 
-def _charge(call: OpenCall, **end: Any) -> UsageEvent:
-    """Charge what was served, also where its name was charged meanwhile.
-
-    A call that outlives its hold leaves its name to another one. Both were served, whatever they were asked.
-    """
-    event = finish_call(call=call, **end)
-    if event.hold_id == call.hold.pk:
-        return event
-    return finish_call(call=replace(call, event_id=f"again:{call.hold.public_id}"), **end)
+        A call that outlives its hold leaves its name to another one. Both were served, whatever they were asked.
+        """
+        ended = end_call(call=call, **end)
+        if ended.event.hold_id != call.hold.pk:
+            ended = end_call(call=replace(call, event_id=f"again:{call.hold.public_id}"), **end)
+        self.available = ended.available
+        return ended.event

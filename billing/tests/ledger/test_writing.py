@@ -5,7 +5,8 @@ from django.db import connection
 from pytest_django import DjangoAssertNumQueries
 
 from billing.kinds import EntryKind
-from billing.models import BillingCustomer, CreditGrant, GrantAllocation, LedgerEntry
+from billing.models import BillingCustomer, CreditGrant, CreditHold, GrantAllocation, LedgerEntry
+from billing.services.holds import settle_hold
 from billing.services.posting import post_many
 from billing.tests.ledger.factories import make_customer
 from billing.tests.ledger.steps import (
@@ -13,6 +14,7 @@ from billing.tests.ledger.steps import (
     balance_of,
     drawn_on,
     give,
+    hold_for,
     post_one,
     posting_of,
     use,
@@ -79,6 +81,37 @@ def test_the_debit_of_one_grant_writes_what_a_debit_of_several_writes(customer: 
     assert sum(share for _, share in drawn_on(one.get())) == sum(share for _, share in drawn_on(several.get())) == 10
     for owner in (customer, other):
         assert_books_are_right(owner)
+
+
+def test_the_settlement_from_one_grant_writes_what_one_from_several_writes(customer: BillingCustomer) -> None:
+    """It has a statement of its own as well, which ends the hold too."""
+    other = make_customer()
+    for owner, parts in ((customer, [10]), (other, [4, 6])):
+        for part in parts:
+            give(owner, part)
+
+    for owner in (customer, other):
+        settle_hold(hold=hold_for(owner, 9).public_id, amount=8, description="Same")
+
+    for owner in (customer, other):
+        entry, hold = LedgerEntry.objects.get(customer=owner, kind="usage"), CreditHold.objects.get(customer=owner)
+        assert (entry.amount, entry.balance_after, entry.hold, entry.description) == (-8, 2, hold, "Same")
+        assert (hold.state, hold.settled_amount, hold.is_late, hold.ended_at) == ("settled", 8, False, entry.created_at)
+        assert (balance_of(owner).posted, balance_of(owner).held) == (2, 0)
+        assert_books_are_right(owner)
+
+
+def test_holding_and_settling_take_few_statements_however_many_other_holds_there_are(
+    customer: BillingCustomer, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    give(customer, 100)
+    for number in range(20):
+        hold_for(customer, 1, key=f"api:other-{number}")
+
+    with django_assert_num_queries(5):  # savepoint, lock, load, write, release
+        hold = hold_for(customer, 1)
+    with django_assert_num_queries(5):
+        settle_hold(hold=hold.public_id, amount=1)
 
 
 @pytest.mark.parametrize("join", ["nestloop", "hashjoin", "mergejoin"])
