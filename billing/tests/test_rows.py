@@ -9,13 +9,12 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.api_keys import issue_key
 from accounts.models import ApiKey, User
-from billing.models import BillingCustomer, CreditHold
+from billing.models import BillingCustomer, CreditHold, StripeEvent
 from billing.models.rows import Rows
 from billing.selectors.key_owners import read_key
 from billing.services.customers import ensure_customer
 from billing.tests.ledger.factories import make_customer
 from billing.tests.ledger.steps import give, hold_for
-from usage.models import UsageEvent
 
 pytestmark = pytest.mark.django_db
 
@@ -60,8 +59,8 @@ def test_a_row_is_written_as_the_orm_writes_it() -> None:
 
 
 def test_columns_that_would_have_to_be_converted_cannot_be_read() -> None:
-    with pytest.raises(TypeError, match="UsageEvent"):
-        Rows(UsageEvent).columns("event")
+    with pytest.raises(TypeError, match="StripeEvent"):
+        Rows(StripeEvent).columns("event")
 
 
 @pytest.mark.parametrize("has_customer", [True, False])
