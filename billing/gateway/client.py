@@ -15,6 +15,7 @@ from billing.gateway.facts import (
     SessionFacts,
 )
 from billing.gateway.faults import stripe_errors_as_ours
+from billing.gateway.invoicing import InvoicingCalls
 from billing.gateway.listing import ListingCalls
 from billing.gateway.money_back import MoneyBackCalls
 from billing.gateway.parsing import (
@@ -26,6 +27,7 @@ from billing.gateway.parsing import (
     parse_session,
 )
 from billing.gateway.plans import PlanCalls
+from billing.gateway.portal import PortalCalls
 from billing.gateway.saved_cards import SavedCardCalls
 from billing.gateway.signatures import verify_webhook
 
@@ -48,7 +50,9 @@ stripe.enable_telemetry = False
 UiMode = Literal["embedded_page", "hosted_page"]
 
 
-class StripeGateway(SavedCardCalls, BillingDetailsCalls, MoneyBackCalls, ListingCalls, PlanCalls):
+class StripeGateway(
+    SavedCardCalls, InvoicingCalls, PortalCalls, BillingDetailsCalls, MoneyBackCalls, ListingCalls, PlanCalls
+):
     """Stripe, as far as we need it. Each call may raise `StripeRefused`, `StripeObjectMissing` or `StripeUnavailable`.
 
     Every POST takes an idempotency key, derived by the caller from its own row and stored before the call.

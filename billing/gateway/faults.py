@@ -17,7 +17,14 @@ from billing.errors import (
 log = structlog.get_logger(__name__)
 
 # https://docs.stripe.com/declines/codes (2026-10-28.endive)
-_AUTHENTICATION_CODES = frozenset({"authentication_required", "payment_intent_authentication_failure"})
+_AUTHENTICATION_CODES = frozenset(
+    {
+        "authentication_required",
+        "invoice_payment_intent_requires_action",
+        "payment_intent_authentication_failure",
+        "subscription_payment_intent_requires_action",
+    }
+)
 
 
 @contextmanager

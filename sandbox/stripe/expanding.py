@@ -12,6 +12,8 @@ from sandbox.stripe.store import Condition
 from sandbox.stripe.taxes import PERCENT
 
 DEEPEST = 4
+# At Stripe these must be asked for; the sandbox tells them always.
+_ALREADY_THERE = frozenset({"features.subscription_update.products"})
 
 
 def expand_answer(sandbox: Sandbox, answer: Resource, schema: Schema, paths: list[str]) -> Resource:
@@ -49,7 +51,7 @@ class _Expansion:
             value[name] = included(self.sandbox, value)
         elif self._is_expandable(field):
             value[name] = self._fetch(value.get(name))
-        elif len(names) == 1:
+        elif len(names) == 1 and self.path.removeprefix("data.") not in _ALREADY_THERE:
             raise self._refusal()
         if len(names) > 1:
             below = value.get(name)

@@ -31,11 +31,17 @@ from sandbox.stripe.objects import (
     tax_ids,
     webhook_endpoints,
 )
+from sandbox.stripe.portal import configurations, sessions
 from sandbox.stripe.records import Resource
 
 ROUTES: dict[tuple[str, str], Callable[[Call], Resource]] = {
     ("get", "/v1/balance_transactions"): balance_transactions.list_balance_transactions,
     ("get", "/v1/balance_transactions/{id}"): balance_transactions.retrieve_balance_transaction,
+    ("get", "/v1/billing_portal/configurations"): configurations.list_configurations,
+    ("post", "/v1/billing_portal/configurations"): configurations.create_configuration,
+    ("get", "/v1/billing_portal/configurations/{configuration}"): configurations.retrieve_configuration,
+    ("post", "/v1/billing_portal/configurations/{configuration}"): configurations.update_configuration,
+    ("post", "/v1/billing_portal/sessions"): sessions.create_portal_session,
     ("get", "/v1/charges"): charges.list_charges,
     ("get", "/v1/charges/{charge}"): charges.retrieve_charge,
     ("post", "/v1/charges/{charge}"): charges.update_charge,
