@@ -194,6 +194,9 @@ VARIABLES: Final = (
     Variable("E050", "LLM_TIMEOUT_SECONDS", "a whole number of seconds above 0: 120", _is_at_least(1), _always),
     Variable("E051", "API_OPEN_STREAMS", "a whole number, 0 is no limit: 50", _is_at_least(0)),
     Variable("E052", "API_REQUESTS_PER_MINUTE", "a whole number, 0 is no limit: 600", _is_at_least(0)),
+    Variable("E070", "CHECKOUT_PROMOTION_CODES", FLAG, _any),
+    Variable("E071", "PROMOTION_MIN_PAID_MINOR", "a whole number of minor units, 0 is none: 100", _is_at_least(0)),
+    Variable("E072", "VOUCHER_GUESSES_PER_HOUR", "a whole number, 0 is no limit: 10", _is_at_least(0)),
     Variable("E034", "METRICS_TOKEN", "at least 20 characters without a blank", _matches(r"[!-~]{20,}")),
 )
 

@@ -46,6 +46,21 @@ def checkout_sessions_per_minute() -> int:
     return int(settings.CHECKOUT_SESSIONS_PER_MINUTE)
 
 
+def voucher_guesses_per_hour() -> int:
+    """Codes that bring nothing, in an hour, for one customer, and for one address; 0 is no limit."""
+    return int(settings.VOUCHER_GUESSES_PER_HOUR)
+
+
+def are_promotion_codes_taken() -> bool:
+    """Whether the checkout of a pack asks for Stripe's promotion codes."""
+    return bool(settings.CHECKOUT_PROMOTION_CODES)
+
+
+def promotion_min_paid_minor() -> int:
+    """What a purchase must still cost after a promotion code, in minor units of its currency; 0: a code may be free."""
+    return int(settings.PROMOTION_MIN_PAID_MINOR)
+
+
 def custom_amount_limits_minor() -> tuple[int, int]:
     """The least and the most, in US cents, that a buyer may choose to pay."""
     return int(settings.CUSTOM_AMOUNT_MIN_MINOR), int(settings.CUSTOM_AMOUNT_MAX_MINOR)

@@ -263,6 +263,74 @@ class CheckoutRateLimited(BillingError):
         )
 
 
+class EmailNotVerified(BillingError):
+    """Only who has shown that an e-mail address is theirs may do this."""
+
+    code = "email_not_verified"
+
+    def __init__(self) -> None:
+        super().__init__("Verify your e-mail address first. The link is in the mail that we sent you.")
+
+
+class VoucherUnknown(BillingError):
+    """No code of that kind works here: it was never made, or staff have ended it."""
+
+    code = "voucher_unknown"
+
+    def __init__(self) -> None:
+        super().__init__("We do not know this code. Check it for typing mistakes.")
+
+
+class VoucherNotYetValid(BillingError):
+    """The code works from a later moment on."""
+
+    code = "voucher_not_yet_valid"
+
+    def __init__(self, *, valid_from: datetime) -> None:
+        self.valid_from = valid_from
+        super().__init__(f"This code works from {valid_from:%-d %B %Y, %H:%M} UTC.")
+
+
+class VoucherExpired(BillingError):
+    """The code's time is over."""
+
+    code = "voucher_expired"
+
+    def __init__(self) -> None:
+        super().__init__("This code has expired.")
+
+
+class VoucherUsedUp(BillingError):
+    """The code was used as often as it can be, by others."""
+
+    code = "voucher_used_up"
+
+    def __init__(self) -> None:
+        super().__init__("This code has been used already.")
+
+
+class VoucherAlreadyRedeemed(BillingError):
+    """The customer has used the code as often as one customer can."""
+
+    code = "voucher_already_redeemed"
+
+    def __init__(self, *, redeemed_at: datetime) -> None:
+        self.redeemed_at = redeemed_at
+        super().__init__(
+            f"You used this code on {redeemed_at:%-d %B %Y}; its credits were added then. Nothing was added now."
+        )
+
+
+class VoucherGuessesExceeded(BillingError):
+    """Too many codes that brought nothing, from this customer or this address."""
+
+    code = "voucher_guesses_exceeded"
+
+    def __init__(self, *, retry_after_seconds: int) -> None:
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(f"Too many codes did not work. Try again in {-(-retry_after_seconds // 60)} minutes.")
+
+
 class StripeRefused(BillingError):
     """Stripe answered that the request cannot be carried out; asking again will not help."""
 

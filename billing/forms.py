@@ -43,6 +43,25 @@ class CustomAmountForm(forms.Form):
         return minor_units(amount=self.cleaned_data["amount"], currency="usd")
 
 
+class RedeemForm(forms.Form):
+    """The code of a voucher, as it is typed. `form_key` makes a second sending of this form the same intent."""
+
+    code = forms.CharField(
+        label=_("Code"),
+        max_length=100,
+        widget=forms.TextInput(
+            attrs={
+                "autocomplete": "off",
+                "autocapitalize": "characters",
+                "spellcheck": "false",
+                "placeholder": "XXXX-XXXX-XXXX-XXXX",
+            }
+        ),
+        help_text=_("Capitals and dashes do not matter."),
+    )
+    form_key = forms.UUIDField(widget=forms.HiddenInput)
+
+
 class LedgerFilterForm(forms.Form):
     """Which entries to show. Days are whole days in UTC, the last one included."""
 

@@ -79,6 +79,7 @@ RESERVED_KEY_PREFIXES = (
     "usage:",
     "free:",
     "bonus:",
+    "voucher:",
     "staff:",
     "correction:",
     "write_off:",

@@ -10,6 +10,7 @@ from billing.views.ledger import ledger, ledger_export, ledger_sums
 from billing.views.metrics import metrics
 from billing.views.overview import overview
 from billing.views.payments import payments
+from billing.views.redeem import redeem
 from billing.views.webhook import receive_stripe_event
 
 app_name = "billing"
@@ -27,6 +28,7 @@ urlpatterns = [
     path("billing/ledger/export.csv", ledger_export, name="ledger_export"),
     path("billing/ledger/sums/", ledger_sums, name="ledger_sums"),
     path("billing/payments/", payments, name="payments"),
+    path("billing/redeem/", redeem, name="redeem"),
     path("metrics", metrics, name="metrics"),
     path("webhooks/stripe/", receive_stripe_event, name="stripe_webhook"),
 ]

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import uuid4
 
+from allauth.account.models import EmailAddress
 from django.contrib.auth.models import Permission
 from django.utils import timezone
 from schemathesis import Case
@@ -19,12 +20,14 @@ from accounts.models import User
 from billing.api.shapes import entry_id
 from billing.kinds import EntryKind
 from billing.models import BillingCustomer, LedgerEntry
+from billing.money import CREDIT_STEP
 from billing.services.customers import create_external_customer, ensure_customer
 from billing.services.holds import place_hold
 from billing.services.key_limits import placed_by_key
 from billing.services.posting import Posting, post
 from billing.tests.prices import make_operation_price, make_price
 from billing.tests.shop import make_pack
+from billing.tests.vouchers import make_batch
 from usage.services.recording import Recorder, record_events
 from usage.services.summaries import request_summary
 from usage.services.summary_sources import read_source
@@ -86,6 +89,7 @@ class World:
                 case.path_parameters[name] = self.new_hold() if name == "hold" else self.made[name]
         if isinstance(case.body, dict):
             known = {"model": MODEL, "operation": OPERATION, "pack": PACK, "customer": self.made["customer"]}
+            known["code"] = self.made["code"]
             named = {name: value for name, value in case.body.items() if isinstance(value, str) and value.strip()}
             short = {name for name, value in named.items() if name in known and len(value) <= SHORTEST_LIMIT}
             case.body = {**case.body, **{name: known[name] for name in short}}
@@ -109,6 +113,8 @@ class World:
             tamed["customer"] = self.made["customer"]
         if "repository" in body or "diff" in body:
             return {"diff": DIFF.format(next(_numbers))}
+        if "code" in body:
+            tamed["code"] = self.made["code"]
         if isinstance(body.get("events"), list):
             tamed["events"] = [self._tame_event(event) for event in body["events"]]
         return tamed
@@ -139,7 +145,10 @@ def make_world() -> World:
     [recorded] = record_events(recorder=recorder, events=[event])
     summary = request_summary(customer_id=caller.pk, source=read_source(diff=DIFF.format("Hello")), api_key=key.key)
     entry = LedgerEntry.objects.filter(customer=caller).select_related("customer").latest("pk")
+    EmailAddress.objects.create(user=staff, email=staff.email, primary=True, verified=True)
+    voucher = make_batch(credits=CREDIT_STEP, uses_per_code=1_000_000, uses_per_customer=1_000_000)
     world.made.update(
+        code=voucher.codes[0],
         customer=acme.public_id,
         entry=entry_id(entry),
         event=str(recorded.public_id),

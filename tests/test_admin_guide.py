@@ -11,7 +11,10 @@ from billing import conf
 from billing.money import format_credits, format_money
 
 GUIDE = (Path(settings.BASE_DIR) / "docs/admin-guide.md").read_text()
-GROUPS_MIGRATIONS = [import_module(f"billing.migrations.{name}") for name in ("0004_groups", "0006_groups_for_usage")]
+GROUPS_MIGRATIONS = [
+    import_module(f"billing.migrations.{name}")
+    for name in ("0004_groups", "0006_groups_for_usage", "0013_groups_for_vouchers")
+]
 
 
 def rows_after(heading: str) -> list[list[str]]:

@@ -64,6 +64,7 @@ def world(stripe_sandbox: SandboxServer, settings: Settings, monkeypatch: pytest
         signal.disconnect(close_old_connections)
     settings.API_REQUESTS_PER_MINUTE = 0
     settings.CHECKOUT_SESSIONS_PER_MINUTE = 0
+    settings.VOUCHER_GUESSES_PER_HOUR = 0
     settings.STRIPE_API_BASE = stripe_sandbox.base_url
     settings.SUMMARY_MODEL = "gpt-5-mini"
     monkeypatch.setattr("billing.wake.wake_task", lambda **_: True)

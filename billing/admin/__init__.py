@@ -8,6 +8,7 @@ prices.py         of models and operations: versions, margins           price_pa
 approvals.py      what staff asked for, and who decides                 adjustments.py  its pages of a customer
 books.py          trial balance, months, journal (beside movements)
 audit.py          what staff did (read-only)                            flags.py, notes.py  of customers (read-only)
+vouchers.py       batches, codes, uses                                  voucher_page.py makes them, shows codes once
 findings.py       what does not agree, repairs, acceptances             reconciliation.py  runs, and a new one
 """
 
@@ -26,6 +27,7 @@ from billing.admin import (
     reconciliation,
     refund_requests,
     refunds,
+    vouchers,
 )
 
 __all__ = [
@@ -43,4 +45,5 @@ __all__ = [
     "reconciliation",
     "refund_requests",
     "refunds",
+    "vouchers",
 ]

@@ -14,6 +14,7 @@ from billing.models import (
     CreditHold,
     CreditPack,
     LedgerEntry,
+    VoucherRedemption,
 )
 from billing.money import CREDIT_STEP
 
@@ -102,6 +103,22 @@ def hold_shape(hold: CreditHold, *, customer: BillingCustomer) -> dict[str, Any]
         "placed_at": time_shape(hold.placed_at),
         "expires_at": time_shape(hold.expires_at),
         "ended_at": time_shape(hold.ended_at) if hold.ended_at else None,
+    }
+
+
+def redemption_shape(redemption: VoucherRedemption) -> dict[str, Any]:
+    """A use of a voucher; `expires_at` is null where its credits never expire."""
+    entry, customer = redemption.entry, redemption.customer
+    entry.customer = customer
+    expires_at = entry.grant.expires_at
+    return {
+        "id": redemption.public_id,
+        "object": "voucher_redemption",
+        "customer": customer.public_id,
+        "credits": str(entry.amount),
+        "expires_at": time_shape(expires_at) if expires_at else None,
+        "redeemed_at": time_shape(redemption.redeemed_at),
+        "entry": entry_shape(entry),
     }
 
 

@@ -11,6 +11,7 @@ from billing.api.ledger_entries import LedgerEntries, OneLedgerEntry
 from billing.api.packs import CreditPacks
 from billing.api.staff_credits import StaffCredits
 from billing.api.staff_entries import StaffLedgerEntries
+from billing.api.vouchers import RedeemVoucher
 
 urlpatterns: list[URLPattern] = [
     path("balance", CustomerBalance.as_view(), name="balance"),
@@ -23,6 +24,7 @@ urlpatterns: list[URLPattern] = [
     path("holds/<str:hold>", OneHold.as_view(), name="hold"),
     path("holds/<str:hold>/settle", SettleHold.as_view(), name="settle_hold"),
     path("holds/<str:hold>/release", ReleaseHold.as_view(), name="release_hold"),
+    path("vouchers/redeem", RedeemVoucher.as_view(), name="redeem_voucher"),
     path("customers", Customers.as_view(), name="customers"),
     path("customers/<path:customer>", OneCustomer.as_view(), name="customer"),
     path("admin/credits", StaffCredits.as_view(), name="staff_credits"),

@@ -264,6 +264,23 @@ CHECKS = {
             OR CASE WHEN a.is_write_off THEN e.amount > a.amount ELSE e.amount <> a.amount END
             OR e.idempotency_key <> 'staff:' || a.public_id)
     """,
+    "vouchers_bring_what_they_say": """
+        SELECT r.customer_id, e.id, 'use ' || r.public_id || ' of a voucher of ' || b.credits || ' has a ' || e.kind
+            || ' of ' || e.amount
+        FROM billing_voucherredemption r JOIN billing_ledgerentry e ON e.id = r.entry_id
+        JOIN billing_vouchercode c ON c.id = r.code_id JOIN billing_voucherbatch b ON b.id = c.batch_id
+        WHERE <customers:r.customer_id> AND (e.customer_id <> r.customer_id OR e.kind <> 'voucher'
+            OR e.amount <> b.credits OR e.idempotency_key <> 'voucher:' || r.public_id)
+    """,
+    "vouchers_are_used_as_often_as_they_say": """
+        SELECT r.customer_id, max(r.entry_id), 'voucher ' || c.id || ' has ' || c.uses_left || ' of '
+            || b.uses_per_code || ' uses left, ' || u.used || ' were made'
+        FROM billing_voucherredemption r JOIN billing_vouchercode c ON c.id = r.code_id
+        JOIN billing_voucherbatch b ON b.id = c.batch_id
+        CROSS JOIN LATERAL (SELECT count(*) AS used FROM billing_voucherredemption WHERE code_id = c.id) u
+        WHERE <customers:r.customer_id> AND c.uses_left <> b.uses_per_code - u.used
+        GROUP BY r.customer_id, c.id, b.uses_per_code, u.used
+    """,
     "frozen_while_a_flag_freezes": """
         SELECT b.customer_id, NULL, CASE WHEN b.frozen_at IS NULL
             THEN 'a flag freezes the customer, the balance is free'

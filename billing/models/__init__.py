@@ -37,6 +37,7 @@ from billing.models.staff_alarm import AlarmKind, StaffAlarm
 from billing.models.stripe_event import EventState, StripeEvent
 from billing.models.subscription import Subscription, SubscriptionStatus
 from billing.models.trial import TrialGrant
+from billing.models.voucher import VoucherBatch, VoucherBatchState, VoucherCode, VoucherGuess, VoucherRedemption
 from billing.models.webhook import DeliveryState, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
 __all__ = [
@@ -102,6 +103,11 @@ __all__ = [
     "TopUpState",
     "TrialGrant",
     "UncoveredPart",
+    "VoucherBatch",
+    "VoucherBatchState",
+    "VoucherCode",
+    "VoucherGuess",
+    "VoucherRedemption",
     "WebhookAttempt",
     "WebhookDelivery",
     "WebhookEndpoint",

@@ -1,18 +1,19 @@
 """How much staff may give and take without a second person.
 
 What counts is what was posted alone: neither what waits for a second person nor what one approved counts against
-anybody's day, because the limits bound what nobody else has looked at. Debits count by their absolute value.
+anybody's day, because the limits bound what nobody else has looked at. Debits count by their absolute value, vouchers
+by what all their uses could bring, on the day on which they are made.
 """
 
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
-from django.db.models import Sum
+from django.db.models import Q, Sum
 from django.db.models.functions import Abs
 from django.utils import timezone
 
 from billing import conf
-from billing.models import Adjustment, AdjustmentDay
+from billing.models import Adjustment, AdjustmentDay, VoucherBatch
 from billing.money import ZERO, format_credits
 
 
@@ -54,12 +55,12 @@ def find_limit(*, actor_id: int, amount: Decimal, is_write_off: bool, may_leave_
 def moved_alone(*, day_on: date, actor_id: int | None = None) -> Decimal:
     """Credits given and taken on a UTC day without a second person, by one or (None) by all."""
     begin = datetime.combine(day_on, time(), tzinfo=UTC)
-    chosen = Adjustment.objects.filter(
-        needs_approval=False, requested_at__gte=begin, requested_at__lt=begin + timedelta(days=1)
-    )
+    alone = Q(needs_approval=False, requested_at__gte=begin, requested_at__lt=begin + timedelta(days=1))
     if actor_id is not None:
-        chosen = chosen.filter(requested_by_id=actor_id)
-    return chosen.aggregate(sum=Sum(Abs("amount")))["sum"] or ZERO
+        alone &= Q(requested_by_id=actor_id)
+    adjusted = Adjustment.objects.filter(alone).aggregate(sum=Sum(Abs("amount")))["sum"] or ZERO
+    in_vouchers = VoucherBatch.objects.filter(alone).aggregate(sum=Sum("total_credits"))["sum"] or ZERO
+    return Decimal(adjusted + in_vouchers)
 
 
 def _day_is_used_up(whose: str, limit: Decimal, used: Decimal) -> str:

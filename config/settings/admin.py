@@ -47,6 +47,9 @@ UNFOLD: dict[str, Any] = {
                     _page("Flags", "flag", "billing", "customerflag"),
                     _page("Notes", "sticky_note_2", "billing", "customernote"),
                     _page("Sign-up bonuses", "redeem", "billing", "signupbonus"),
+                    _page("Vouchers", "confirmation_number", "billing", "voucherbatch"),
+                    _page("Voucher codes", "password", "billing", "vouchercode"),
+                    _page("Voucher uses", "fact_check", "billing", "voucherredemption"),
                 ],
             },
             {

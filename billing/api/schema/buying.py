@@ -12,6 +12,7 @@ from billing.api.schema import shapes
 from billing.api.schema.examples import AT, CUSTOMER_ID, ENTRY, LIST
 from billing.api.schema.operations import Operation, describe
 from billing.api.staff_credits import CreditsBody, StaffCredits
+from billing.api.vouchers import RedeemBody, RedeemVoucher
 
 _ADJUSTMENT: Final[dict[str, Any]] = {
     "id": "adj_0v8k2m4q6s8w0y2a4c6e",
@@ -167,5 +168,36 @@ describe(
         takes_key=True,
         needs_key=True,
         takes_customer=False,
+    ),
+)
+describe(
+    RedeemVoucher,
+    post=Operation(
+        name="redeem_voucher",
+        tag="Buying",
+        summary="Redeem a voucher",
+        description="Adds the credits of a code. Only for customers with a verified e-mail address of their own, so "
+        "not for customers of your product. Codes that bring nothing are counted; after too many the next ones wait.",
+        answers={201: shapes.VoucherRedemption},
+        example={
+            "id": "vr_0v8k2m4q6s8w0y2a4c6e",
+            "object": "voucher_redemption",
+            "customer": CUSTOMER_ID,
+            "credits": "50.000000",
+            "expires_at": "2026-12-20T12:00:00.000000Z",
+            "redeemed_at": AT,
+            "entry": {
+                **ENTRY,
+                "kind": "voucher",
+                "amount": "50.000000",
+                "balance_after": "550.000000",
+                "description": "Spring fair",
+            },
+        },
+        body=RedeemBody,
+        body_example={"code": "7Q2M-XK4T-09HR-VB3E"},
+        problems=(403, 404, 409, 410, 429),
+        takes_key=True,
+        needs_key=True,
     ),
 )

@@ -91,6 +91,18 @@ class Hold(StrictSerializer):
     ended_at = serializers.DateTimeField(allow_null=True)
 
 
+class VoucherRedemption(StrictSerializer):
+    """One use of a voucher."""
+
+    id = serializers.CharField()
+    object = kind_of_object("voucher_redemption")
+    customer = serializers.CharField()
+    credits = CreditsText()
+    expires_at = serializers.DateTimeField(allow_null=True, help_text="Null where the credits never expire.")
+    redeemed_at = serializers.DateTimeField()
+    entry = LedgerEntry()
+
+
 class CreditPack(StrictSerializer):
     """Credits for sale."""
 

@@ -25,6 +25,8 @@ from billing.services.refunds import expire_refund_requests
 from billing.services.top_ups.cards import save_missing_cards
 from billing.services.top_ups.deciding import pause_what_changed
 from billing.services.top_ups.running import run_due_top_ups
+from billing.services.voucher_batches import expire_voucher_batches
+from billing.services.voucher_guesses import purge_guesses
 from billing.services.webhook_claims import give_up_waiting
 from billing.services.webhook_sending import send_due_deliveries
 from billing.webhooks.inbox import find_forgotten_events, work_off_due_events
@@ -92,6 +94,8 @@ class Command(BillingCommand):
             "holds_expired": lambda: expire_stale_holds(now=timezone.now()),
             "customers_expired": lambda: expire_lapsed_credits(now=timezone.now()),
             "adjustments_expired": lambda: expire_adjustments(now=timezone.now()),
+            "voucher_batches_expired": lambda: expire_voucher_batches(now=timezone.now()),
+            "voucher_guesses_purged": lambda: purge_guesses(now=timezone.now()),
             "events_woken": wake_events_known_by_now,
             "events_worked_off": lambda: work_off_due_events(
                 gateway=configured_gateway(), should_stop=self.stopping.is_set

@@ -37,6 +37,7 @@ from billing.services.flags import raise_flag
 from billing.services.posting import Posting, post
 from billing.tests.admin.conftest import World
 from billing.tests.prices import make_operation_price, make_price
+from billing.tests.vouchers import make_batch, redeem
 
 
 def add_rows_of_everything(world: World) -> None:
@@ -46,6 +47,7 @@ def add_rows_of_everything(world: World) -> None:
     _let_the_reconciliation_find(world)
     _go_into_debt(world)
     _let_programs_work(world)
+    _redeem_a_voucher(world)
     make_price()
     make_operation_price()
     person = world.other.user
@@ -158,6 +160,16 @@ def _let_programs_work(world: World) -> None:
     apps.get_model("usage.CommitSummary").objects.create(
         customer=world.customer, fingerprint="f" * 64, title="Add a file", model="small", usage_event=used
     )
+
+
+def _redeem_a_voucher(world: World) -> None:
+    """A batch that waits, first in its list, and a voucher that was used."""
+    person = world.customer.user
+    assert person is not None
+    EmailAddress.objects.create(user=person, email=person.email, primary=True, verified=True)
+    make_batch(name="Waits", credits=Decimal(100_000))
+    [code] = make_batch(name="Fair").codes
+    redeem(world.customer, code)
 
 
 def _go_into_debt(world: World) -> None:

@@ -51,6 +51,10 @@ ATTEMPT = {
     "password1": "a new password 1",
     "password2": "a new password 1",
     "price_id": "price_1",
+    "credits": "5",
+    "code_count": "1",
+    "uses_per_code": "1",
+    "uses_per_customer": "1",
     "is_staff": "on",
     "is_superuser": "on",
 }

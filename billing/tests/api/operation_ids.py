@@ -20,6 +20,7 @@ OPERATION_IDS = (
     "read_ledger_entry",
     "read_summary",
     "read_usage_event",
+    "redeem_voucher",
     "release_hold",
     "settle_hold",
 )

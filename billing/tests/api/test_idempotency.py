@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.conf import settings as django_settings
 from django.test import Client
 
@@ -21,11 +22,13 @@ from billing.models import (
     IdempotentAnswer,
     LedgerEntry,
     Payment,
+    VoucherRedemption,
 )
 from billing.tests.api.conftest import Program, give_credits, make_program
 from billing.tests.api.test_ground import check_problem
 from billing.tests.processes import running_command
 from billing.tests.threads import at_once
+from billing.tests.vouchers import make_batch
 
 DEBIT = {"amount": "12.5", "description": "Work"}
 
@@ -80,7 +83,15 @@ def _staff_credits(program: Program, platform: Program) -> Asking:
     return Asking(platform, "/admin/credits", body, {"amount": 6}, Adjustment.objects.count)
 
 
-ALL = [_debit, _hold, _settle, _release, _customer, _checkout, _staff_credits]
+def _voucher(program: Program, platform: Program) -> Asking:
+    user = program.key.user
+    assert user is not None
+    EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=True)
+    first, second = make_batch(code_count=2, uses_per_code=9, uses_per_customer=9).codes
+    return Asking(program, "/vouchers/redeem", {"code": first}, {"code": second}, VoucherRedemption.objects.count)
+
+
+ALL = [_debit, _hold, _settle, _release, _customer, _checkout, _staff_credits, _voucher]
 ATOMIC = [_debit, _hold, _settle, _release, _customer]
 
 

@@ -115,6 +115,7 @@ def test_idempotency_key_is_required_where_credits_move_and_known_by_every_other
         "create_adjustment",
         "create_debit",
         "create_hold",
+        "redeem_voucher",
         "settle_hold",
     }
     posts = {operation["operationId"] for _, method, operation in operations(schema) if method == "post"}

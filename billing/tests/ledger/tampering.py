@@ -4,13 +4,24 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 
 from django.db import connection
 from django.utils import timezone
 
 from accounts.models import User
 from billing.kinds import EntryKind
-from billing.models import Adjustment, BillingCustomer, CreditHold, LedgerEntry, Payment, PlanPeriod
+from billing.models import (
+    Adjustment,
+    BillingCustomer,
+    CreditHold,
+    LedgerEntry,
+    Payment,
+    PlanPeriod,
+    VoucherBatch,
+    VoucherCode,
+    VoucherRedemption,
+)
 from billing.services.holds import place_hold, settle_hold
 from billing.tests.ledger.factories import make_customer
 from billing.tests.ledger.steps import buy, claw_back, give, post_one, reinstate, use
@@ -242,6 +253,38 @@ def _change_an_adjustment(books: Books) -> LedgerEntry:
     return books.debt
 
 
+def _raise_what_a_voucher_brings(books: Books) -> LedgerEntry:
+    _redeem_a_voucher(books, credits=books.free.amount + 1, uses_left=0)
+    return books.free
+
+
+def _give_a_voucher_a_use_back(books: Books) -> LedgerEntry:
+    _redeem_a_voucher(books, credits=books.free.amount, uses_left=1)
+    return books.free
+
+
+def _redeem_a_voucher(books: Books, *, credits: Decimal, uses_left: int) -> None:
+    """Let the free credits have come from a voucher with one use."""
+    redemption = VoucherRedemption(customer=books.customer, number=1, request_key="x", redeemed_at=timezone.now())
+    set_entry(books.free, f"kind = 'voucher', idempotency_key = 'voucher:{redemption.public_id}'")
+    batch = VoucherBatch.objects.create(
+        name="Fair",
+        credits=credits,
+        code_count=1,
+        total_credits=credits,
+        valid_from=timezone.now(),
+        form_key="x",
+        requested_by=User.objects.create_user("issuer@example.com"),
+        requested_at=timezone.now(),
+        reason_code="promotion",
+        note="For the fair",
+        needs_approval=False,
+    )
+    redemption.code = VoucherCode.objects.create(batch=batch, code_hash="x", last_four="XXXX", uses_left=uses_left)
+    redemption.entry = books.free
+    redemption.save()
+
+
 def _freeze_without_a_flag(books: Books) -> None:
     set_balance(books, "frozen_at = now()")
 
@@ -278,6 +321,8 @@ TAMPERINGS: dict[str, Tampering] = {
     "money_movements_end_at_the_payment": _count_a_movement_too_many,
     "write_offs_taken_back_were_made": _take_back_a_write_off_that_was_none,
     "adjustments_have_their_entry": _change_an_adjustment,
+    "vouchers_bring_what_they_say": _raise_what_a_voucher_brings,
+    "vouchers_are_used_as_often_as_they_say": _give_a_voucher_a_use_back,
     "frozen_while_a_flag_freezes": _freeze_without_a_flag,
     "top_up_is_asked_for_while_it_is_on": _ask_for_top_ups_without_consent,
     "plan_periods_hold_what_their_lines_allow": lambda books: _count_an_allowance_too_many(books),

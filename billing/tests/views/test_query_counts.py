@@ -16,6 +16,7 @@ LISTS = [
     "/billing/payments/",
     "/billing/buy/",
     "/billing/balance/",
+    "/billing/redeem/?code=0000-0000-0000-0000",
 ]
 
 
