@@ -61,6 +61,11 @@ class InvoiceLevers:
             follow_release(self.sandbox, invoice)
             return public(invoice)
 
+    def waits_for_authentication(self, invoice_id: str) -> bool:
+        """Whether the payment of an invoice waits for its customer to say that it is them."""
+        with self.sandbox.work():
+            return self._waits(self.sandbox.require("invoice", invoice_id))
+
     def set_dunning(
         self, *, retry_days: list[int] | tuple[int, ...] = (1, 3, 5, 7), then: LastStep = "canceled"
     ) -> None:
@@ -72,7 +77,7 @@ class InvoiceLevers:
         if invoice["status"] != "open" or invoice["amount_remaining"] == 0:
             return False
         intent = self.sandbox.store.get(payment_of(self.sandbox, invoice)["payment"]["payment_intent"] or "") or {}
-        return intent.get("status") == "requires_action"
+        return bool(intent.get("status") == "requires_action")
 
     def _typed_card(self, invoice: Resource, number: str) -> Resource:
         card = known_card("".join(number.split()), today=datetime.now(UTC).date())

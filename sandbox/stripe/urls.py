@@ -8,9 +8,10 @@ from sandbox.stripe.pages.checkout import checkout_view
 from sandbox.stripe.pages.confirming import confirm_view
 from sandbox.stripe.pages.control import act_view, events_view, object_view, objects_view
 from sandbox.stripe.pages.files import file_view, stripe_js_view
+from sandbox.stripe.pages.invoices import invoice_view
 from sandbox.stripe.pages.json_api import api_index_view, lever_view
 from sandbox.stripe.pages.mail import mail_view
-from sandbox.stripe.pages.receipts import invoice_view, receipt_view
+from sandbox.stripe.pages.receipts import receipt_view
 
 urlpatterns = [
     re_path(r"^v1/", api_view),

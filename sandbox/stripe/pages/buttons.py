@@ -1,25 +1,18 @@
 """The buttons of the control page: what can happen to an object now, and what each button does."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 from sandbox.stripe.charging.intent_calls import waits_for_customer
 from sandbox.stripe.control import Control
 from sandbox.stripe.giving_back.disputing import is_closed, is_inquiry, withdrawn_amount
 from sandbox.stripe.machine import Sandbox
 from sandbox.stripe.pages.money import parse_amount
+from sandbox.stripe.pages.subscription_buttons import (
+    SUBSCRIPTION_ACTIONS,
+    Action,
+    Button,
+    invoice_buttons,
+    subscription_buttons,
+)
 from sandbox.stripe.records import Resource
-
-Action = Callable[[Control, dict[str, str]], object]
-
-
-@dataclass(frozen=True)
-class Button:
-    """One button: the name of its action and what is written on it."""
-
-    action: str
-    label: str
-    is_quiet: bool = True
 
 
 def buttons_for(sandbox: Sandbox, found: Resource) -> list[Button]:
@@ -40,6 +33,10 @@ def buttons_for(sandbox: Sandbox, found: Resource) -> list[Button]:
             return _refund_buttons(found)
         case "dispute":
             return _dispute_buttons(found)
+        case "subscription":
+            return subscription_buttons(found)
+        case "invoice":
+            return invoice_buttons(found)
         case "customer" if not found.get("deleted"):
             return [Button("delete_customer", "Delete the customer")]
     return []
@@ -129,6 +126,7 @@ def _set_refunds(control: Control, fields: dict[str, str]) -> None:
 
 
 MONEY_ACTIONS: dict[str, Action] = {
+    **SUBSCRIPTION_ACTIONS,
     "refund": _refund,
     "refund_pending": _refund_pending,
     "refund_failed": _refund_failed,

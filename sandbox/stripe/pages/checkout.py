@@ -17,11 +17,13 @@ from sandbox.stripe.checkout.paying import (
     pay_by_card,
     pay_free,
 )
+from sandbox.stripe.checkout.subscribing import asks_for_card
 from sandbox.stripe.errors import ApiError
 from sandbox.stripe.handler import render_page, sandbox_of
 from sandbox.stripe.machine import Sandbox
 from sandbox.stripe.pages.locations import describe_location, read_location
 from sandbox.stripe.pages.money import format_amount
+from sandbox.stripe.pages.plan_terms import describe_plan
 from sandbox.stripe.pages.tokens import ForeignForm, require_token
 from sandbox.stripe.records import Resource
 
@@ -93,7 +95,7 @@ def _act(sandbox: Sandbox, session: Resource, request: HttpRequest) -> _Form:
         total = format_amount(session["amount_total"], session["currency"])
         return _Form(typed, message=f"With tax, {total} is due. Look at it, then pay.")
     payer = Payer(email=email, name=typed.get("name", "").strip() or None)
-    if session["amount_total"] == 0:
+    if not asks_for_card(sandbox, session):
         return _Form(typed, errors) if errors else _report(typed, pay_free(sandbox, session_id, payer=payer))
     if typed.get("method") == "bank_debit":
         account = typed.get("account", "").strip()
@@ -124,12 +126,13 @@ def _render(sandbox: Sandbox, session: Resource, request: HttpRequest, form: _Fo
     context = {
         "session": session,
         "items": [
-            {**item, "shown_amount": format_amount(item["amount_subtotal"], item["currency"])}
+            {**item, "shown_amount": format_amount(item["price"]["unit_amount"] * item["quantity"], item["currency"])}
             for item in session["_line_items"]
         ],
         "subtotal": format_amount(session["amount_subtotal"], session["currency"]),
         "discount": format_amount(session["total_details"]["amount_discount"], session["currency"]),
-        "has_discount": session["total_details"]["amount_discount"] > 0,
+        "has_discount": bool(session["discounts"]),
+        "plan": describe_plan(sandbox, session),
         "tax": format_amount(session["total_details"]["amount_tax"], session["currency"]),
         "location": describe_location(sandbox, session, form.typed),
         "total": format_amount(session["amount_total"], session["currency"]),

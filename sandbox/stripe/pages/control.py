@@ -10,8 +10,14 @@ from sandbox.stripe.errors import ApiError
 from sandbox.stripe.giving_back.starting import read_refund_start
 from sandbox.stripe.handler import render_page, sandbox_of
 from sandbox.stripe.machine import Sandbox
-from sandbox.stripe.pages.buttons import MONEY_ACTIONS, Action, buttons_for, takes_amount
+from sandbox.stripe.pages.buttons import MONEY_ACTIONS, buttons_for, takes_amount
 from sandbox.stripe.pages.money import format_amount
+from sandbox.stripe.pages.subscription_buttons import (
+    Action,
+    describe_clock,
+    other_prices,
+    say_subscription,
+)
 from sandbox.stripe.pages.tokens import ForeignForm, require_token
 from sandbox.stripe.records import Resource, public
 from sandbox.stripe.store import Condition
@@ -30,7 +36,7 @@ def objects_view(request: HttpRequest) -> HttpResponse:
         rows = [_describe(sandbox, found) for found in sandbox.store.find(kind, limit=MOST_ROWS)]
         refunds_start = read_refund_start(sandbox)
     context = {"kind": kind, "counts": sorted(counts.items()), "rows": rows, "refunds_start": refunds_start}
-    context["page"] = "objects"
+    context |= {"page": "objects", "clock": describe_clock(Control(sandbox))}
     return _render(request, "objects.html", context)
 
 
@@ -88,17 +94,24 @@ def act_view(request: HttpRequest) -> HttpResponse:
 def _describe(sandbox: Sandbox, found: Resource) -> dict[str, Any]:
     amount = found.get("amount_total", found.get("unit_amount", found.get("amount", found.get("total"))))
     is_money = isinstance(amount, int) and found.get("currency")
-    names = ("name", "email", "type", "client_reference_id", "reason", "fraud_type")
+    names = ("name", "email", "type", "client_reference_id", "reason", "fraud_type", "billing_reason")
     return {
         "id": found["id"],
         "created": found.get("created"),
         "state": found.get("payment_status") if found.get("status") == "complete" else found.get("status"),
         "amount": format_amount(amount or 0, found["currency"]) if is_money else "",
-        "text": next((found[name] for name in names if found.get(name)), "") or _say_given_back(found),
-        "page_url": found.get("url") if found["object"] == "checkout.session" else None,
+        "text": _say_subscription(sandbox, found)
+        or next((found[name] for name in names if found.get(name)), "")
+        or _say_given_back(found),
+        "page_url": found.get("url") if found["object"] == "checkout.session" else found.get("hosted_invoice_url"),
         "buttons": buttons_for(sandbox, found),
         "takes_amount": takes_amount(found),
+        "prices": other_prices(sandbox, found),
     }
+
+
+def _say_subscription(sandbox: Sandbox, found: Resource) -> str:
+    return say_subscription(sandbox, found) if found["object"] == "subscription" else ""
 
 
 def _say_given_back(found: Resource) -> str:

@@ -12,8 +12,8 @@ _SYMBOLS = {"usd": "$", "eur": "€", "gbp": "£", "jpy": "¥"}
 def format_amount(amount: int, currency: str) -> str:
     """``1000, "usd"`` gives ``$10.00``; minor units by Stripe's table of currencies."""
     decimals = _decimals(currency)
-    number = f"{amount / 10**decimals:,.{decimals}f}"
-    return f"{_SYMBOLS[currency]}{number}" if currency in _SYMBOLS else f"{number} {currency.upper()}"
+    number, sign = f"{abs(amount) / 10**decimals:,.{decimals}f}", "−" if amount < 0 else ""
+    return f"{sign}{_SYMBOLS[currency]}{number}" if currency in _SYMBOLS else f"{sign}{number} {currency.upper()}"
 
 
 def parse_amount(text: str, currency: str) -> int:

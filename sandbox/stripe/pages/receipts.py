@@ -1,4 +1,4 @@
-"""The pages behind ``receipt_url`` and ``hosted_invoice_url``."""
+"""The page behind ``receipt_url``."""
 
 from datetime import UTC, datetime
 
@@ -26,31 +26,6 @@ def receipt_view(request: HttpRequest, charge_id: str, secret: str) -> HttpRespo
         "paid_with": f"{kind.replace('_', ' ')} ending in {charge['payment_method_details'][kind]['last4']}",
         "lines": [
             {"text": charge["description"] or "Payment", "amount": format_amount(charge["amount"], charge["currency"])}
-        ],
-    }
-    return render_page("receipt.html", context)
-
-
-def invoice_view(request: HttpRequest, invoice_id: str, secret: str) -> HttpResponse:
-    """A paid invoice."""
-    sandbox = sandbox_of(request)
-    with sandbox.work():
-        invoice = sandbox.store.get(invoice_id, kind="invoice")
-    if invoice is None or not (invoice["hosted_invoice_url"] or "").endswith(f"/{secret}"):
-        raise Http404("There is no such invoice.")
-    context = {
-        "title": "Invoice",
-        "number": invoice["number"],
-        "amount": format_amount(invoice["total"], invoice["currency"]),
-        "is_paid": invoice["status"] == "paid",
-        "on": datetime.fromtimestamp(invoice["created"], UTC),
-        "email": invoice["customer_email"],
-        "lines": [
-            {
-                "text": f"{line['quantity']} × {line['description']}",
-                "amount": format_amount(line["amount"], line["currency"]),
-            }
-            for line in invoice["lines"]["data"]
         ],
     }
     return render_page("receipt.html", context)

@@ -60,6 +60,34 @@ def test_up_down_and_up_again_within_thirty_days(plans: Plans) -> None:
         assert abs(invoice.lines.data[0].period.start - invoice.created) <= 2
 
 
+def test_downgrade_at_once_pays_the_next_renewals_from_the_balance(plans: Plans) -> None:
+    subscription = plans.subscribe(price=plans.plus)
+    start, end = period_of(subscription)
+    at = start + 1
+
+    plans.client.v1.subscriptions.update(
+        subscription.id,
+        {
+            "items": [{"id": subscription["items"].data[0].id, "price": plans.pro}],
+            "proration_behavior": "always_invoice",
+            "proration_date": at,
+        },
+    )
+    plans.control.advance_clock(renewals=2)
+
+    third, second, down, first = plans.invoices(subscription.id)
+    assert (first.amount_paid, lines_of(down), down.total) == (4900, [-4900, 1900], -3000)
+    assert (second.total, second.amount_due, second.amount_paid, second.ending_balance) == (1900, 0, 0, -1100)
+    assert (third.total, third.amount_due, third.amount_paid, third.ending_balance) == (1900, 800, 800, 0)
+    assert second.created == end
+    moved = plans.client.v1.customers.balance_transactions.list(plans.customer).data
+    assert [(movement.amount, movement.invoice) for movement in moved] == [
+        (1100, third.id),
+        (1900, second.id),
+        (-3000, down.id),
+    ]
+
+
 def test_lines_of_a_proration(plans: Plans) -> None:
     subscription = plans.subscribe()
     first = subscription.latest_invoice
