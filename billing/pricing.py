@@ -19,6 +19,7 @@ class Terms:
     bonus_credits: Decimal
     amount_minor: int
     currency: str
+    min_paid_minor: int = 0  # what must still be paid after a promotion code, before tax
 
     @property
     def granted(self) -> Decimal:
@@ -33,12 +34,14 @@ class Collected:
     amount_minor: int
     currency: str
     subtotal_minor: int | None
+    discount_minor: int | None = None
 
 
 def find_mismatch(*, terms: Terms, collected: Collected) -> str:
     """Why what was collected is not what was offered, for staff to read; empty if it is.
 
-    Discounts and taxes change the amount, never the subtotal; where there is no subtotal the amount itself must fit.
+    Discounts and taxes change the amount, never the subtotal; where there is no subtotal the amount itself must fit. A
+    discount may not take the price below what was to remain; tax does not count as paid for it.
     """
     if collected.currency != terms.currency:
         return f"Paid in {collected.currency.upper()}, offered in {terms.currency.upper()}."
@@ -47,7 +50,17 @@ def find_mismatch(*, terms: Terms, collected: Collected) -> str:
         paid = format_money(amount_minor=compared, currency=terms.currency)
         offered = format_money(amount_minor=terms.amount_minor, currency=terms.currency)
         return f"Paid for {paid}, offered for {offered}."
+    after_discount = terms.amount_minor - (collected.discount_minor or 0)
+    if collected.discount_minor and after_discount < terms.min_paid_minor:
+        paid = format_money(amount_minor=after_discount, currency=terms.currency)
+        least = format_money(amount_minor=terms.min_paid_minor, currency=terms.currency)
+        return f"Paid for {paid} after a promotion code, which must leave at least {least}."
     return ""
+
+
+def may_take_code(*, price_minor: int, min_paid_minor: int) -> bool:
+    """Whether any discount could leave enough of a price: a field for codes that cannot work is not offered."""
+    return price_minor > min_paid_minor
 
 
 def is_granted(*, terms: Terms, collected: Collected | None, is_accepted: bool) -> bool:

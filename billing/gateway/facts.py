@@ -37,6 +37,7 @@ class SessionFacts:
     invoice_id: str
     created_at: datetime | None
     expires_at: datetime | None
+    amount_discount_minor: int | None = None
     client_secret: str = field(default="", repr=False)
     url: str = field(default="", repr=False)
 

@@ -64,6 +64,7 @@ def parse_session(session: Json) -> SessionFacts:
         amount_subtotal_minor=_amount(session.get("amount_subtotal")),
         amount_total_minor=_amount(session.get("amount_total")),
         amount_tax_minor=_amount(_mapping(session.get("total_details")).get("amount_tax")),
+        amount_discount_minor=_amount(_mapping(session.get("total_details")).get("amount_discount")),
         currency=_text(session.get("currency")).lower(),
         customer_id=_id(session.get("customer")),
         payment_intent_id=_id(session.get("payment_intent")),

@@ -56,6 +56,10 @@ class Payment(models.Model):
     currency = models.CharField(max_length=3)
     lifetime_days = models.PositiveIntegerField(null=True, blank=True)
     stripe_price_id = models.CharField(max_length=255, blank=True)
+    takes_codes = models.BooleanField(default=True, help_text="Whether its checkout may ask for promotion codes.")
+    min_paid_minor = models.BigIntegerField(
+        default=0, help_text="What must still be paid after a promotion code, before tax."
+    )
     ui_mode = models.CharField(max_length=20, default="embedded_page")
     stripe_idempotency_key = models.CharField(max_length=100, unique=True)
 
@@ -85,6 +89,7 @@ class Payment(models.Model):
     paid_currency = models.CharField(max_length=3, blank=True)
     paid_subtotal_minor = models.BigIntegerField(null=True, blank=True, help_text="Before discount and tax.")
     paid_tax_minor = models.BigIntegerField(null=True, blank=True)
+    paid_discount_minor = models.BigIntegerField(null=True, blank=True, help_text="What promotion codes took off.")
     completed_at = models.DateTimeField(null=True, blank=True, help_text="When the checkout was completed.")
     failed_at = models.DateTimeField(null=True, blank=True, help_text="When a delayed payment finally failed.")
     expired_at = models.DateTimeField(null=True, blank=True, help_text="When the checkout expired.")

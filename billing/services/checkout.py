@@ -15,6 +15,7 @@ from billing.gateway.faults import missing_param
 from billing.ledger.locking import lock_accounts
 from billing.models import BillingCustomer, Payment, PaymentKind
 from billing.models.payment import new_payment_id
+from billing.pricing import may_take_code
 from billing.services.checkout_limits import check_checkout_rate, lock_network
 from billing.services.orders import Order
 from billing.services.parked_events import wake_parked_events
@@ -125,6 +126,9 @@ def _prepare(
             currency=order.currency,
             lifetime_days=order.lifetime_days,
             stripe_price_id=order.stripe_price_id,
+            takes_codes=conf.are_promotion_codes_taken()
+            and may_take_code(price_minor=order.amount_minor, min_paid_minor=conf.promotion_min_paid_minor()),
+            min_paid_minor=conf.promotion_min_paid_minor(),
             ui_mode=ui_mode,
             saves_card=saves_card,
             stripe_idempotency_key=f"checkout-{public_id}",
@@ -167,7 +171,7 @@ def _create_session(
         return_url=pages.returned,
         cancel_url=pages.cancelled,
         description=payment.description,
-        takes_codes=payment.kind == PaymentKind.PACK,
+        takes_codes=payment.kind == PaymentKind.PACK and payment.takes_codes,
         is_taxed=conf.is_automatic_tax_on(),
         saves_card=payment.saves_card,
         idempotency_key=_store_key(payment=payment, stripe_customer_id=stripe_customer_id),

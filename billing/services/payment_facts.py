@@ -62,6 +62,7 @@ def facts_of_session(*, session: SessionFacts, occurred_at: datetime, event_type
             amount_minor=session.amount_total_minor or 0,
             currency=session.currency,
             subtotal_minor=session.amount_subtotal_minor,
+            discount_minor=session.amount_discount_minor,
         )
         if is_collected
         else None,
@@ -164,5 +165,7 @@ def with_subtotal_of(*, session: SessionFacts, facts: PaymentFacts) -> PaymentFa
         collected.currency,
     ):
         return facts
-    whole = replace(collected, subtotal_minor=session.amount_subtotal_minor)
+    whole = replace(
+        collected, subtotal_minor=session.amount_subtotal_minor, discount_minor=session.amount_discount_minor
+    )
     return replace(facts, collected=whole, tax_minor=session.amount_tax_minor)

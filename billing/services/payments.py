@@ -104,6 +104,7 @@ def terms_of(payment: Payment) -> Terms:
         bonus_credits=payment.bonus_credits,
         amount_minor=payment.amount_minor,
         currency=payment.currency,
+        min_paid_minor=payment.min_paid_minor,
     )
 
 
@@ -115,6 +116,7 @@ def collected_of(payment: Payment) -> Collected | None:
         amount_minor=payment.paid_amount_minor,
         currency=payment.paid_currency,
         subtotal_minor=payment.paid_subtotal_minor,
+        discount_minor=payment.paid_discount_minor,
     )
 
 
@@ -164,6 +166,7 @@ def _merge_collected(*, payment: Payment, facts: PaymentFacts) -> None:
     payment.paid_amount_minor = collected.amount_minor
     payment.paid_currency = collected.currency
     payment.paid_subtotal_minor = collected.subtotal_minor
+    payment.paid_discount_minor = collected.discount_minor
     payment.paid_tax_minor = facts.tax_minor
 
 

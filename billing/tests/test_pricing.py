@@ -1,5 +1,6 @@
 """What facts are worth."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -11,6 +12,7 @@ from billing.pricing import (
     credits_taken,
     find_mismatch,
     is_granted,
+    may_take_code,
     withdrawn_by_dispute,
 )
 
@@ -51,6 +53,30 @@ def test_anything_else_is_worth_nothing_and_says_why(told: Collected, reason: st
     assert find_mismatch(terms=TERMS, collected=told) == reason
     assert not is_granted(terms=TERMS, collected=told, is_accepted=False)
     assert is_granted(terms=TERMS, collected=told, is_accepted=True)
+
+
+@pytest.mark.parametrize(
+    ("amount_minor", "discount_minor", "reason"),
+    [
+        (1000, 0, ""),  # the minimum is about discounts alone
+        (1000, None, ""),
+        (200, 800, ""),
+        (199, 801, "Paid for $1.99 after a promotion code, which must leave at least $2.00."),
+        (237, 801, "Paid for $1.99 after a promotion code, which must leave at least $2.00."),  # a tax is not a price
+        (0, 1000, "Paid for $0.00 after a promotion code, which must leave at least $2.00."),
+    ],
+)
+def test_code_must_leave_the_minimum(amount_minor: int, discount_minor: int | None, reason: str) -> None:
+    told = Collected(amount_minor=amount_minor, subtotal_minor=1000, currency="usd", discount_minor=discount_minor)
+
+    assert find_mismatch(terms=replace(TERMS, min_paid_minor=200), collected=told) == reason
+    assert find_mismatch(terms=TERMS, collected=told) == ""
+
+
+def test_minimum_above_the_price_asks_for_no_more_than_the_price() -> None:
+    assert find_mismatch(terms=replace(TERMS, min_paid_minor=2000), collected=collected(1000, 1000)) == ""
+    assert not may_take_code(price_minor=1000, min_paid_minor=1000)
+    assert may_take_code(price_minor=1001, min_paid_minor=1000)
 
 
 def test_nothing_collected_is_granted_by_nobody() -> None:
