@@ -1,5 +1,6 @@
 """What people type into billing's pages, checked."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -8,8 +9,10 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from billing import conf
+from billing.errors import InvalidAmount
 from billing.kinds import EntryKind
-from billing.money import major_units, minor_units
+from billing.models import CreditPack
+from billing.money import format_credits, format_money, major_units, minor_units
 
 
 class CustomAmountForm(forms.Form):
@@ -98,6 +101,64 @@ class LedgerFilterForm(forms.Form):
         """The moment before which entries are meant: the end of the last day."""
         until = self.cleaned_data.get("until")
         return _start_of(until + timedelta(days=1)) if until and until < date.max else None
+
+
+class TopUpForm(forms.Form):
+    """Below which balance which pack is bought, and for how much money a month. The service judges what fits."""
+
+    pack = forms.ChoiceField(label=_("Buy this pack"))
+    threshold = forms.DecimalField(
+        label=_("When I have fewer available credits than"),
+        min_value=Decimal(1),
+        max_digits=15,
+        decimal_places=0,
+        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
+        help_text=_("More than your largest single call costs, and less than the pack has."),
+    )
+    ceiling = forms.DecimalField(
+        label=_("Charge at most, in a calendar month"),
+        min_value=Decimal(0),
+        max_digits=9,
+        decimal_places=3,
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
+        help_text=_("In the currency of the pack."),
+    )
+
+    def __init__(self, *args: Any, packs: Sequence[CreditPack], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.packs = {pack.slug: pack for pack in packs}
+        chosen = self.fields["pack"]
+        if isinstance(chosen, forms.ChoiceField):
+            chosen.choices = [(pack.slug, self._described(pack)) for pack in packs]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if "ceiling" in cleaned and "pack" in cleaned:
+            try:
+                minor_units(amount=cleaned["ceiling"], currency=self.packs[cleaned["pack"]].currency)
+            except InvalidAmount as refusal:
+                self.add_error("ceiling", refusal.fault)
+        return cleaned
+
+    @property
+    def ceiling_minor(self) -> int:
+        """The monthly limit of a valid form in minor units of the pack's currency."""
+        currency = self.packs[self.cleaned_data["pack"]].currency
+        return minor_units(amount=self.cleaned_data["ceiling"], currency=currency)
+
+    @staticmethod
+    def shown_money(*, amount_minor: int, currency: str) -> str:
+        """An amount as people type it."""
+        amount = major_units(amount_minor=amount_minor, currency=currency)
+        return f"{amount:f}"
+
+    @staticmethod
+    def _described(pack: CreditPack) -> str:
+        price = format_money(amount_minor=pack.price_minor, currency=pack.currency)
+        return _("%(credits)s credits for %(price)s") % {
+            "credits": format_credits(pack.credits + pack.bonus_credits),
+            "price": price,
+        }
 
 
 def _start_of(day: date | None) -> datetime | None:

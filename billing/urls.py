@@ -11,6 +11,7 @@ from billing.views.metrics import metrics
 from billing.views.overview import overview
 from billing.views.payments import payments
 from billing.views.redeem import redeem
+from billing.views.top_up import top_up, top_up_consent, top_up_off, top_up_remove_card
 from billing.views.webhook import receive_stripe_event
 
 app_name = "billing"
@@ -29,6 +30,10 @@ urlpatterns = [
     path("billing/ledger/sums/", ledger_sums, name="ledger_sums"),
     path("billing/payments/", payments, name="payments"),
     path("billing/redeem/", redeem, name="redeem"),
+    path("billing/top-up/", top_up, name="top_up"),
+    path("billing/top-up/consent/", top_up_consent, name="top_up_consent"),
+    path("billing/top-up/off/", top_up_off, name="top_up_off"),
+    path("billing/top-up/card/remove/", top_up_remove_card, name="top_up_remove_card"),
     path("metrics", metrics, name="metrics"),
     path("webhooks/stripe/", receive_stripe_event, name="stripe_webhook"),
 ]

@@ -34,6 +34,8 @@ class Order:
     currency: str
     amount: str = ""
     lifetime_days: int | None = None
+    saves_card: bool = False
+    can_save_card: bool = False
 
 
 @require_safe
@@ -62,6 +64,8 @@ def buy_pack(request: HttpRequest, customer: BillingCustomer, pack: str) -> Http
         price_minor=chosen.price_minor,
         currency=chosen.currency,
         lifetime_days=chosen.lifetime_days,
+        saves_card=request.GET.get("save_card") == "1",
+        can_save_card=True,
     )
     return _render_checkout(request, customer, order)
 

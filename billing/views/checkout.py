@@ -24,7 +24,8 @@ _UI_MODES: dict[str, UiMode] = {"": "embedded_page", "embedded": "embedded_page"
 
 
 def create_checkout(request: HttpRequest, customer: BillingCustomer, pack: str) -> HttpResponse:
-    """The answer to a buy form: `form_key`, `ui_mode` (embedded or hosted), for a custom amount `amount` in dollars.
+    """The answer to a buy form: `form_key`, `ui_mode` (embedded or hosted), for a custom amount `amount` in dollars;
+    `save_card` is 1 where the buyer of a pack wants the card kept.
 
     Embedded: JSON `{id, object, payment, client_secret, url}` for the script. Hosted: 303 to Stripe's page. A refusal
     is a page or a problem document, as the client prefers.
@@ -39,6 +40,7 @@ def create_checkout(request: HttpRequest, customer: BillingCustomer, pack: str) 
             network_hash=hash_address(request),
             pages=checkout_pages(),
             gateway=configured_gateway(),
+            saves_card=pack != CUSTOM_SLUG and request.POST.get("save_card") == "1",
         )
     except BillingError as refusal:
         return answer_refusal(request, refusal)

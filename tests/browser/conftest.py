@@ -20,6 +20,7 @@ from pytest_django.live_server_helper import LiveServer
 from billing.models import CreditPack
 from billing.services.gateway import configured_gateway
 from billing.services.receipts import fetch_missing_receipts
+from billing.services.top_ups.cards import save_missing_cards
 from billing.webhooks.inbox import work_off_due_events
 from config.csp import checkout_additions
 from sandbox.stripe.server import SandboxServer
@@ -51,6 +52,7 @@ class InboxWorker(threading.Thread):
                 try:
                     if work_off_due_events(gateway=configured_gateway()):
                         fetch_missing_receipts(gateway=configured_gateway(), now=timezone.now())
+                        save_missing_cards(gateway=configured_gateway(), now=timezone.now())
                 except Exception as fault:  # shown by the fixture's end; a thread's traceback would be lost
                     self.faults.append(fault)
             self.should_stop.wait(0.1)

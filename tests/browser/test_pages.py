@@ -36,6 +36,7 @@ OWN = {
     "buy": "/billing/buy/",
     "buy-amount-refused": "/billing/buy/custom/?amount=4",
     "payments": "/billing/payments/",
+    "top-up": "/billing/top-up/",
     "ledger": "/billing/ledger/",
     "ledger-filtered": "/billing/ledger/?kind=usage",
     "ledger-refused": "/billing/ledger/?since=x",

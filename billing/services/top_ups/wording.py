@@ -7,6 +7,7 @@ from django.utils.translation import get_language, gettext
 
 from billing.models import AutoTopUp, CreditPack, TopUpCause
 from billing.money import format_credits, format_money
+from billing.top_up_rules import Obstacle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,4 +82,22 @@ def reason_of(cause: str) -> str:
             return gettext("Your saved card was removed.")
         case TopUpCause.CUSTOMER_GONE:
             return gettext("Your saved card is not there any more.")
+    return ""
+
+
+def obstacle_of(obstacle: Obstacle) -> str:
+    """Why a top-up that spending has asked for is not made yet, as a sentence for the customer."""
+    match obstacle:
+        case Obstacle.NOTHING_SOLD:
+            return gettext("Nothing is sold at the moment.")
+        case Obstacle.FROZEN:
+            return gettext("Your spending is frozen.")
+        case Obstacle.CLAW_BACK_DEBT:
+            return gettext("You owe credits of a payment whose money went back.")
+        case Obstacle.ATTEMPT_OPEN:
+            return gettext("We are finding out what became of the last payment.")
+        case Obstacle.TOO_SOON:
+            return gettext("The last try was not long ago.")
+        case Obstacle.CEILING:
+            return gettext("Your limit for this month is used up.")
     return ""

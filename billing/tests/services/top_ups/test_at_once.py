@@ -31,7 +31,7 @@ def test_twenty_spends_across_the_threshold_make_one_payment(shopper: Shopper) -
         run_due_top_ups(gateway=gateway, now=timezone.now())
         return "swept"
 
-    done = at_once(*[lambda number=number: spend_and_wake(number) for number in range(20)], *[sweep] * 4)  # type: ignore[misc]
+    done = at_once(*[lambda number=number: spend_and_wake(number) for number in range(20)], *[sweep] * 4)
 
     assert Counter(done) == {"spent": 20, "swept": 4}
     shopper.run()

@@ -6,17 +6,18 @@ import pytest
 from django.utils import timezone
 
 from billing.models import Payment
-from billing.services.top_ups import sending
+from billing.services.top_ups import asking, sending
 from billing.services.top_ups.deciding import decide_top_up
 from billing.services.top_ups.sending import send_attempt
 from billing.tests.services.top_ups.conftest import Clock
 from billing.tests.top_ups import DECLINED, Shopper
+from sandbox.stripe.faults import FaultKind
 
 pytestmark = pytest.mark.django_db
 TRIES = 3  # of the SDK for one call
 
 
-def lose_answers(shopper: Shopper, kind: str = "dropped_connection") -> None:
+def lose_answers(shopper: Shopper, kind: FaultKind = "dropped_connection") -> None:
     """Stripe does the work and nobody hears of it."""
     shopper.sandbox.control.add_fault(kind, method="POST", path="/v1/payment_intents", times=TRIES)
 
@@ -27,7 +28,7 @@ def lose_requests(shopper: Shopper, *, calls: int = 1) -> None:
 
 
 @pytest.mark.parametrize("kind", ["dropped_connection", "lost_response"])
-def test_a_lost_answer_is_asked_for_again_and_charged_once(shopper: Shopper, clock: Clock, kind: str) -> None:
+def test_a_lost_answer_is_asked_for_again_and_charged_once(shopper: Shopper, clock: Clock, kind: FaultKind) -> None:
     shopper.spend_down_to(0)
     lose_answers(shopper, kind)
     shopper.run()
@@ -153,7 +154,7 @@ def test_killed_around_the_call_the_next_round_sends_the_same_key(
     shopper.spend_down_to(0)
     attempt = decide_top_up(customer_id=shopper.customer.pk)
     assert attempt is not None
-    ask, killed = sending.ask_stripe, KeyboardInterrupt("killed")
+    ask, killed = asking.ask_stripe, KeyboardInterrupt("killed")
 
     def die(**arguments: object) -> None:
         if has_reached_stripe:
