@@ -10,8 +10,9 @@ from sandbox.stripe.giving_back.refunding import RefundEnd, RefundStart
 from sandbox.stripe.giving_back.starting import save_refund_start
 from sandbox.stripe.giving_back.warning import open_warning
 from sandbox.stripe.machine import Sandbox
-from sandbox.stripe.objects.customers import delete_customer, new_customer
+from sandbox.stripe.objects.customers import new_customer
 from sandbox.stripe.records import Resource, public
+from sandbox.stripe.subscriptions.leaving import remove_customer
 
 
 class AfterwardsLevers:
@@ -113,7 +114,7 @@ class AfterwardsLevers:
     def delete_customer(self, customer_id: str) -> Resource:
         """Delete a customer, as somebody does at Stripe's dashboard. Returns what is left of it."""
         with self.sandbox.work():
-            return delete_customer(self.sandbox, customer_id)
+            return remove_customer(self.sandbox, customer_id)
 
     def fill_payments(
         self,

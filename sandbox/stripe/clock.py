@@ -51,13 +51,13 @@ def catch_up(sandbox: Sandbox) -> int:
 def find_next_renewal(sandbox: Sandbox) -> int | None:
     """When the next subscription is renewed or ends, or its trial ends; None when there is none."""
     with sandbox.work():
-        steps = [due for due in find_due_steps(sandbox) if due.kind == "period_end"]
+        steps = [due for due in find_due_steps(sandbox, until=0) if due.kind == "period_end"]
     return min((due.at for due in steps), default=None)
 
 
 def _next_step(sandbox: Sandbox, *, until: float) -> _Step | None:
     steps = [
-        *(_Step(due.at, due.act) for due in find_due_steps(sandbox)),
+        *(_Step(due.at, due.act) for due in find_due_steps(sandbox, until=until)),
         *(_session_step(sandbox, session) for session in sandbox.store.find_due("checkout.session", now=until)),
         *(_refund_step(sandbox, refund) for refund in sandbox.store.find_due("refund", now=until)),
     ]

@@ -115,10 +115,17 @@ def _tax(sandbox: Sandbox, customer: Resource) -> Resource:
     }
 
 
-# What is not in an object unless it is asked for. The place for a customer's subscriptions too.
+def _subscriptions(sandbox: Sandbox, customer: Resource) -> Resource:
+    found = sandbox.store.find("subscription", [Condition("customer", "=", customer["id"])])
+    running = [public(one) for one in found if one["status"] not in ("canceled", "incomplete_expired")]
+    return as_list(running, url=f"/v1/customers/{customer['id']}/subscriptions")
+
+
+# What is not in an object unless it is asked for.
 _INCLUDED: dict[tuple[str, str], Callable[[Sandbox, Resource], Resource]] = {
     ("charge", "refunds"): _refunds,
     ("checkout.session", "line_items"): _line_items,
+    ("customer", "subscriptions"): _subscriptions,
     ("customer", "tax"): _tax,
     ("customer", "tax_ids"): _tax_ids,
     ("invoice", "payments"): _invoice_payments,

@@ -33,6 +33,7 @@ from sandbox.stripe.objects import (
 )
 from sandbox.stripe.portal import configurations, sessions
 from sandbox.stripe.records import Resource
+from sandbox.stripe.subscriptions import leaving
 
 ROUTES: dict[tuple[str, str], Callable[[Call], Resource]] = {
     ("get", "/v1/balance_transactions"): balance_transactions.list_balance_transactions,
@@ -65,7 +66,7 @@ ROUTES: dict[tuple[str, str], Callable[[Call], Resource]] = {
     ("get", "/v1/customers/{customer}/balance_transactions/{transaction}"): (
         customer_balances.retrieve_balance_transaction
     ),
-    ("delete", "/v1/customers/{customer}"): customers.delete_customer_call,
+    ("delete", "/v1/customers/{customer}"): leaving.delete_customer_call,
     ("get", "/v1/customers/{customer}/payment_methods"): payment_methods.list_customer_payment_methods,
     (
         "get",

@@ -96,11 +96,6 @@ def _merge_invoice_settings(call: Call, customer: Resource) -> Resource:
     return {**customer["invoice_settings"], **changed}
 
 
-def delete_customer_call(call: Call) -> Resource:
-    """What is left of a deleted customer."""
-    return delete_customer(call.sandbox, call.id)
-
-
 def delete_customer(sandbox: Sandbox, customer_id: str) -> Resource:
     """Delete a customer, by a request or by a lever, and tell of it. Returns what is left of it."""
     customer = require_customer(sandbox, customer_id)

@@ -35,7 +35,12 @@ def objects_view(request: HttpRequest) -> HttpResponse:
         counts.setdefault(_FIRST_KIND, 0)
         rows = [_describe(sandbox, found) for found in sandbox.store.find(kind, limit=MOST_ROWS)]
         refunds_start = read_refund_start(sandbox)
-    context = {"kind": kind, "counts": sorted(counts.items()), "rows": rows, "refunds_start": refunds_start}
+    context: dict[str, Any] = {
+        "kind": kind,
+        "counts": sorted(counts.items()),
+        "rows": rows,
+        "refunds_start": refunds_start,
+    }
     context |= {"page": "objects", "clock": describe_clock(Control(sandbox))}
     return _render(request, "objects.html", context)
 

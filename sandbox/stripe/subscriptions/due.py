@@ -29,11 +29,11 @@ class Due:
     act: Callable[[], object]
 
 
-def find_due_steps(sandbox: Sandbox) -> list[Due]:
-    """What each subscription and each unpaid invoice waits for, in no order."""
+def find_due_steps(sandbox: Sandbox, *, until: float) -> list[Due]:
+    """What each subscription waits for, and each invoice that is tried again until then; in no order."""
     running = ["active", "trialing", "past_due", "unpaid", "incomplete", "paused"]
     subscriptions = sandbox.store.find("subscription", [Condition("status", "=", running)])
-    invoices = sandbox.store.find("invoice", [Condition("next_payment_attempt", ">", 0)])
+    invoices = sandbox.store.find_due("invoice", now=until)
     retries = [_retry(sandbox, invoice) for invoice in invoices if invoice["status"] == "open"]
     return [*(due for found in subscriptions for due in _of_subscription(sandbox, found)), *retries]
 

@@ -28,7 +28,7 @@ def follow_payment(sandbox: Sandbox, invoice: Resource, *, is_paid: bool) -> Non
         return
     before = copy.deepcopy(subscription)
     if is_paid and subscription["status"] in _OWING:
-        still_open = [one for one in invoices_of(sandbox, subscription["id"], "open") if one["id"] != invoice["id"]]
+        still_open = [one for one in invoices_of(sandbox, subscription, "open") if one["id"] != invoice["id"]]
         subscription["status"] = "past_due" if still_open else "active"
     if not is_paid and subscription["status"] in ("active", "trialing"):
         subscription["status"] = "past_due"

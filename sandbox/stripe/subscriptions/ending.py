@@ -32,7 +32,7 @@ def end_subscription(sandbox: Sandbox, subscription: Resource, *, reason: str | 
         "cancellation_details": {**details, "reason": reason or details["reason"] or "cancellation_requested"},
     }
     sandbox.store.put(subscription)
-    for invoice in invoices_of(sandbox, subscription["id"], "draft", "open"):
+    for invoice in invoices_of(sandbox, subscription, "draft", "open"):
         invoice |= {"auto_advance": False, "next_payment_attempt": None, "_retries": []}
         save_invoice(sandbox, invoice)
     emit_event(sandbox, "customer.subscription.deleted", subscription)
@@ -55,7 +55,7 @@ def cancel_subscription(
 def expire_incomplete(sandbox: Sandbox, subscription: Resource) -> None:
     """End a subscription whose first invoice nobody paid within 23 hours."""
     before = copy.deepcopy(subscription)
-    for invoice in invoices_of(sandbox, subscription["id"], "open"):
+    for invoice in invoices_of(sandbox, subscription, "open"):
         void_invoice(sandbox, invoice)
     subscription |= {"status": "incomplete_expired", "ended_at": sandbox.now()}
     sandbox.store.put(subscription)

@@ -110,8 +110,8 @@ def write_off_invoice(sandbox: Sandbox, invoice: Resource) -> None:
 
 
 def save_invoice(sandbox: Sandbox, invoice: Resource) -> None:
-    """Save an invoice as it is now."""
-    sandbox.store.put(invoice)
+    """Save an invoice as it is now; it is looked at again when it is tried again."""
+    sandbox.store.put(invoice, due_at=invoice["next_payment_attempt"])
 
 
 def payment_of(sandbox: Sandbox, invoice: Resource) -> Resource:
@@ -126,10 +126,11 @@ def payment_of(sandbox: Sandbox, invoice: Resource) -> Resource:
     return found[0]
 
 
-def invoices_of(sandbox: Sandbox, subscription_id: str, *statuses: str) -> list[Resource]:
+def invoices_of(sandbox: Sandbox, subscription: Resource, *statuses: str) -> list[Resource]:
     """The invoices of a subscription, the latest first; with statuses only those in one of them."""
+    of_customer = Condition("customer", "=", subscription["customer"])  # has an index
     path = "parent.subscription_details.subscription"
-    found = sandbox.store.find("invoice", [Condition(path, "=", subscription_id)])
+    found = sandbox.store.find("invoice", [of_customer, Condition(path, "=", subscription["id"])])
     return [invoice for invoice in found if not statuses or invoice["status"] in statuses]
 
 

@@ -185,6 +185,19 @@ def test_credit_pays_a_part_of_the_first_invoice(plans: Plans) -> None:
     assert (invoice.starting_balance, invoice.ending_balance, plans.balance()) == (-500, 0, 0)
 
 
+def test_embedded_session_starts_a_subscription_too(plans: Plans) -> None:
+    line = {"price": plans.pro, "quantity": 1}
+    session = plans.shop.open_embedded(mode="subscription", line_items=[line], customer=plans.customer)
+
+    page = plans.shop.browse(f"{plans.shop.server.base_url}/c/pay/{session.id}?client_secret={session.client_secret}")
+    plans.control.pay_session(session.id)
+
+    assert "$19.00 every 30 days, until you cancel." in page.text
+    found = plans.client.v1.checkout.sessions.list({"subscription": plans.client.v1.subscriptions.list().data[0].id})
+    assert [one.id for one in found.data] == [session.id]
+    assert plans.shop.read_session(session.id, "invoice.payments", "subscription.latest_invoice").status == "complete"
+
+
 def test_tax_is_on_every_invoice(plans: Plans) -> None:
     session = plans.open_session(
         automatic_tax={"enabled": True}, customer_update={"address": "auto"}, allow_promotion_codes=True

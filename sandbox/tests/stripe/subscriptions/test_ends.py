@@ -255,6 +255,24 @@ def test_start_that_is_refused(plans: Plans, params: dict[str, Any], message: st
     assert plans.client.v1.subscriptions.list({"status": "all"}).data == []
 
 
+@pytest.mark.parametrize("by_request", [True, False])
+def test_customer_who_is_deleted_subscribes_to_nothing(plans: Plans, by_request: bool) -> None:
+    subscription = plans.subscribe()
+    other = plans.client.v1.customers.create({"name": "Eve"})
+    plans.control.subscribe(other.id, plans.pro)
+    expanded = plans.client.v1.customers.retrieve(plans.customer, {"expand": ["subscriptions"]})
+    assert expanded.subscriptions
+    assert [one.id for one in expanded.subscriptions.data] == [subscription.id]
+
+    if by_request:
+        plans.client.v1.customers.delete(plans.customer)
+    else:
+        plans.control.delete_customer(plans.customer)
+
+    assert plans.read(subscription.id).status == "canceled"
+    assert plans.control.advance_clock(days=30)["done"] == 1
+
+
 def test_price_paid_once_is_refused(plans: Plans) -> None:
     with pytest.raises(ApiError, match="recurring"):
         plans.control.subscribe(plans.customer, plans.shop.price.id)
