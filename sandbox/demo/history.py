@@ -1,4 +1,4 @@
-"""What the owner has done before you came: a bonus, a promotion that runs out, two weeks of work, a hold.
+"""What the owner has done before you came: a bonus, a promotion that runs out, days of work and metered calls, a hold.
 
 Everything goes through billing's services, with keys of its own, so that seeding again moves nothing.
 """
@@ -7,22 +7,25 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
+from operator import itemgetter
 from typing import Final
 
 from accounts.models import User
+from billing.errors import BillingError
 from billing.kinds import EntryKind
 from billing.models import BillingCustomer, SignupBonus
 from billing.services.holds import place_hold
-from billing.services.posting import Posting, post_many
+from billing.services.posting import Posting, post
 from billing.services.signup_bonus import grant_signup_bonus
+from sandbox.demo.calls import DAYS, Happening, calls_of
 
-_DAYS: Final = 12
 _PROMOTION: Final = Decimal(2_000)
 _EXAMPLE_ADDRESS: Final = "192.0.2.1"  # of a network that exists in examples only (RFC 5737)
-_MODELS: Final = ("small", "medium", "large")
 _REPOSITORIES: Final = ("acme/web", "acme/api", "acme/billing", "acme/docs")
 
 
@@ -37,8 +40,11 @@ class _Work:
 
 
 def seed_past(*, user: User, customer: BillingCustomer, now: datetime) -> None:
-    """A welcome bonus, a promotion and the work of the last days, told in the order in which it happened."""
-    start = now - timedelta(days=_DAYS)
+    """A welcome bonus, a promotion, and the work and metered calls of the last days, in the order in which they were.
+
+    What is refused did not happen: you may have spent all since, or withdrawn a model.
+    """
+    start = now - timedelta(days=DAYS + 1)
     if not SignupBonus.objects.filter(customer=customer).exists():
         grant_signup_bonus(user=user, verified_email=user.email, client_address=_EXAMPLE_ADDRESS, verified_at=start)
     promotion = Posting(
@@ -50,8 +56,19 @@ def seed_past(*, user: User, customer: BillingCustomer, now: datetime) -> None:
         occurred_at=start + timedelta(hours=2),
         expires_at=now + timedelta(days=20),
     )
-    work = [
-        Posting(
+    post(posting=promotion)
+    work: list[Happening] = [
+        (piece.done_at, partial(_post, piece, customer=customer)) for piece in _invent_work(now=now)
+    ]
+    calls = calls_of(user=user, customer=customer, now=now)
+    for _, happen in sorted([*work, *calls], key=itemgetter(0)):
+        with suppress(BillingError):
+            happen()
+
+
+def _post(piece: _Work, *, customer: BillingCustomer) -> None:
+    post(
+        posting=Posting(
             customer_id=customer.pk,
             kind=EntryKind.USAGE,
             amount=-piece.cost,
@@ -59,9 +76,7 @@ def seed_past(*, user: User, customer: BillingCustomer, now: datetime) -> None:
             description=piece.description,
             occurred_at=piece.done_at,
         )
-        for piece in _invent_work(now=now)
-    ]
-    post_many(postings=[promotion, *work])
+    )
 
 
 def seed_running_work(*, customer: BillingCustomer) -> None:
@@ -76,22 +91,15 @@ def seed_running_work(*, customer: BillingCustomer) -> None:
 
 
 def _invent_work(*, now: datetime) -> Iterator[_Work]:
-    """The same pieces of work at every seeding, oldest first; they cost about 1,200 credits in all."""
+    """The same pieces of work at every seeding, oldest first; they cost about 400 credits in all."""
     dice = random.Random("prepaid demo")
-    for days_ago in range(_DAYS - 1, -1, -1):
-        pieces = dice.randint(2, 5)
+    for days_ago in range(DAYS - 1, -1, -1):
+        pieces = dice.randint(0, 2)
         for piece in range(pieces):
             hours_ago = Decimal(pieces - piece) * 2
             yield _Work(
-                key=f"api:demo-work-{days_ago}-{piece}",
+                key=f"api:demo-summary-{days_ago}-{piece}",
                 cost=(Decimal(dice.randint(4_000, 52_000)) / 1000).quantize(Decimal("0.001")),
-                description=_describe(dice),
+                description=f"Summary of {dice.choice(_REPOSITORIES)}, {dice.randint(3, 60)} commits",
                 done_at=now - timedelta(days=days_ago, hours=float(hours_ago), minutes=dice.randint(0, 59)),
             )
-
-
-def _describe(dice: random.Random) -> str:
-    if dice.random() < 0.4:
-        return f"Summary of {dice.choice(_REPOSITORIES)}, {dice.randint(3, 60)} commits"
-    tokens_in, tokens_out = dice.randint(800, 24_000), dice.randint(150, 2_400)
-    return f"Chat with model {dice.choice(_MODELS)}: {tokens_in:,} tokens in, {tokens_out:,} out"

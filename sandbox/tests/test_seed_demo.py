@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db.models import Model
+from django.db.models import F, Model
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import ApiKey, User
 from billing.models import (
     Adjustment,
     AuditEntry,
@@ -37,6 +37,7 @@ from billing.services.verification import find_ledger_faults
 from sandbox.demo.accounts import DEBTOR, DEMO_ACCOUNTS, OWNER
 from sandbox.demo.seeding import Seeded, seed_everything
 from sandbox.stripe.server import SandboxServer
+from usage.models import UsageEvent
 
 pytestmark = pytest.mark.django_db
 NOWHERE = "http://127.0.0.1:1"
@@ -51,6 +52,8 @@ SEEDED += [
     ReconciliationFinding,
     PricingConfig,
     OperationPrice,
+    UsageEvent,
+    ApiKey,
 ]
 
 
@@ -187,4 +190,23 @@ def test_production_and_live_keys_are_refused(settings: Any, change: dict[str, A
 def test_the_books_of_the_demo_are_true(reachable: SandboxServer) -> None:
     seed(stand_in=reachable)
 
+    assert list(find_ledger_faults()) == []
+
+
+def test_the_owner_has_metered_calls_of_several_days_models_and_keys() -> None:
+    seed()
+
+    events = UsageEvent.objects.filter(customer__user__email=OWNER.email)
+    assert events.dates("occurred_at", "day").count() >= 10
+    assert len(set(events.values_list("model", flat=True))) >= 5
+    assert len(set(events.values_list("api_key__name", flat=True))) == 3
+    assert set(events.values_list("status", flat=True)) == {"completed", "interrupted", "failed"}
+    assert {"reported", "delivered", "recorded", "nothing"} == set(events.values_list("basis", flat=True))
+    assert not events.filter(status="failed").exclude(credits=0).exists()
+    charged = events.filter(credits__gt=0)
+    assert not charged.filter(entry__isnull=True).exists()
+    assert charged.filter(basis="reported").exclude(estimated_credits=F("credits")).exists()
+    entries = LedgerEntry.objects.filter(customer__user__email=OWNER.email, kind="usage").order_by("sequence")
+    moments = list(entries.values_list("occurred_at", flat=True))
+    assert moments == sorted(moments)
     assert list(find_ledger_faults()) == []
