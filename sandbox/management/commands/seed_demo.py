@@ -21,9 +21,9 @@ class Command(BaseCommand):
     help = (
         "Makes the demo: an owner, a debtor and staff of each group who can log in, three credit packs, their products "
         "and prices at Stripe (a stand-in or your test keys), and some history for the owner: a bonus, a promotion, a "
-        "purchase, API keys, twelve days of metered calls by them and an open hold. At the stand-in also customers with refunds and disputes, what "
-        "staff have done and left to do, and a reconciliation with findings. Refused in production and with live keys. "
-        "Exit code 0: the demo is there, 2: refused."
+        "purchase, API keys, twelve days of metered calls by them and a hold. At the stand-in also customers with "
+        "refunds and disputes, what staff have done and left to do, and a reconciliation with findings. Refused in "
+        "production and with live keys. Exit code 0: the demo is there, 2: refused."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
