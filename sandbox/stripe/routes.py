@@ -29,6 +29,7 @@ from sandbox.stripe.objects import (
     subscription_changes,
     subscriptions,
     tax_ids,
+    test_clocks,
     webhook_endpoints,
 )
 from sandbox.stripe.portal import configurations, sessions
@@ -138,6 +139,11 @@ ROUTES: dict[tuple[str, str], Callable[[Call], Resource]] = {
     ("post", "/v1/subscriptions/{subscription_exposed_id}"): subscription_changes.update_subscription,
     ("delete", "/v1/subscriptions/{subscription_exposed_id}"): subscription_changes.cancel_subscription_call,
     ("post", "/v1/subscriptions/{subscription}/resume"): subscription_changes.resume_subscription_call,
+    ("get", "/v1/test_helpers/test_clocks"): test_clocks.list_test_clocks,
+    ("post", "/v1/test_helpers/test_clocks"): test_clocks.create_test_clock,
+    ("get", "/v1/test_helpers/test_clocks/{test_clock}"): test_clocks.retrieve_test_clock,
+    ("delete", "/v1/test_helpers/test_clocks/{test_clock}"): test_clocks.delete_test_clock,
+    ("post", "/v1/test_helpers/test_clocks/{test_clock}/advance"): test_clocks.advance_test_clock,
     ("get", "/v1/webhook_endpoints"): webhook_endpoints.list_webhook_endpoints,
     ("post", "/v1/webhook_endpoints"): webhook_endpoints.create_webhook_endpoint,
     ("get", "/v1/webhook_endpoints/{webhook_endpoint}"): webhook_endpoints.retrieve_webhook_endpoint,

@@ -17,9 +17,10 @@ from sandbox.conformance.account import Difference, Observer, redact
 from sandbox.conformance.judging import wait_for
 from sandbox.conformance.running import STEPS, StepReport, run_steps
 from sandbox.contract.check import Contract
+from sandbox.stripe.routes import ROUTES
 from sandbox.stripe.server import SandboxServer
 
-LEFT_OUT = {"start_test_clock", "renew"}  # the stand-in has a clock of its own instead of test clocks
+LEFT_OUT = {"start_test_clock", "renew"}  # what needs a test clock
 
 
 @pytest.fixture
@@ -31,10 +32,23 @@ def by_name(reports: list[StepReport]) -> dict[str, StepReport]:
     return {report.name: report for report in reports}
 
 
-def test_stand_in_agrees_in_every_step_that_it_has(account: ConformanceAccount, tmp_path: Path) -> None:
+@pytest.fixture
+def no_test_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another side without test clocks, like an account that may not make any."""
+    monkeypatch.delitem(ROUTES, ("post", "/v1/test_helpers/test_clocks"))
+
+
+def test_stand_in_agrees_in_every_step(account: ConformanceAccount, tmp_path: Path) -> None:
     reports = by_name(run_steps(account=account, directory=tmp_path))
 
     assert list(reports) == [*(step.__name__ for step in STEPS), "clean_up"]
+    assert {name: report.details for name, report in reports.items() if report.outcome != "agrees"} == {}
+
+
+@pytest.mark.usefixtures("no_test_clocks")
+def test_what_the_other_side_lacks_is_left_out(account: ConformanceAccount, tmp_path: Path) -> None:
+    reports = by_name(run_steps(account=account, directory=tmp_path))
+
     assert {name: report.details for name, report in reports.items() if report.outcome == "differs"} == {}
     assert {name for name, report in reports.items() if report.outcome == "skipped"} == LEFT_OUT
 
@@ -102,8 +116,8 @@ def test_what_never_comes_differs(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_observer_skips_what_the_other_side_does_not_have(account: ConformanceAccount) -> None:
     reports = Observer(account)
 
-    with pytest.raises(Exception, match="The other side has no GET /v1/test_helpers/test_clocks"):
-        reports.ask("get", "/v1/test_helpers/test_clocks")
+    with pytest.raises(Exception, match="The other side has no GET /v1/billing/credit_grants"):
+        reports.ask("get", "/v1/billing/credit_grants")
 
 
 @pytest.mark.parametrize(
@@ -151,6 +165,16 @@ class TestCommand:
             call_command("stripe_conformance", api_base="http://127.0.0.1:9")
         assert error.value.returncode == 2
 
+    def test_stand_in_that_agrees_ends_well(
+        self, settings: Settings, stripe_sandbox: SandboxServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        settings.BASE_DIR = tmp_path
+
+        call_command("stripe_conformance", api_base=stripe_sandbox.base_url)
+
+        assert "nothing was proven about Stripe" in capsys.readouterr().out
+
+    @pytest.mark.usefixtures("no_test_clocks")
     def test_stand_in_is_told_from_stripe(
         self, settings: Settings, stripe_sandbox: SandboxServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:

@@ -13,6 +13,7 @@ from sandbox.stripe.giving_back.following import follow_charge
 from sandbox.stripe.machine import Sandbox
 from sandbox.stripe.objects.charges import new_charge, save_charge, settle_charge
 from sandbox.stripe.objects.checkout_sessions import intent_id_of, save_session
+from sandbox.stripe.objects.customers import require_customer
 from sandbox.stripe.objects.line_items import apply_discount
 from sandbox.stripe.objects.payment_intents import move_intent, new_payment_intent
 from sandbox.stripe.objects.payment_methods import (
@@ -48,11 +49,13 @@ def require_open_session(sandbox: Sandbox, session_id: str) -> Resource:
     """A session that can still be paid.
 
     Raises:
-        ApiError: it is complete or expired.
+        ApiError: it is complete or expired, or starts a subscription of a customer who was deleted.
     """
     session = sandbox.require("checkout.session", session_id)
     if session["status"] != "open":
         raise ApiError(f"This Checkout Session has a status of `{session['status']}` and cannot be paid.")
+    if is_plan(session) and session["customer"]:
+        require_customer(sandbox, session["customer"])
     return session
 
 

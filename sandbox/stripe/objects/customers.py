@@ -17,6 +17,8 @@ def create_customer(call: Call) -> Resource:
     """A new customer."""
     _check_address(call.params.get("address") or {})
     given = {name: value for name, value in call.params.items() if name in _PLAIN_FIELDS}
+    if clock_id := call.params.get("test_clock"):
+        given["test_clock"] = call.sandbox.require("test_helpers.test_clock", clock_id, param="test_clock")["id"]
     return new_customer(call.sandbox, fields=given, metadata=merge_metadata({}, call.params.get("metadata")))
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from sandbox.stripe.machine import Sandbox
+from sandbox.stripe.objects.invoice_items import items_of, line_of
 from sandbox.stripe.records import Resource, new_id
 from sandbox.stripe.subscriptions.collecting import mark_paid
 from sandbox.stripe.subscriptions.discounts import apply_discounts, keep_lasting, percent_off
@@ -26,7 +27,10 @@ class Bill:
 def prepare_bill(
     sandbox: Sandbox, subscription: Resource, *, reason: str, lines: list[Resource], period: tuple[int, int]
 ) -> Bill:
-    """A bill of these lines and of all pending ones. The subscription, which is not saved here, notes its invoice."""
+    """A bill of these lines and of all pending ones. The subscription, which is not saved here, notes its invoice.
+
+    With a new period it takes the customer's pending items that belong to no subscription too, as Stripe does.
+    """
     invoice_id = new_id("in")
     discounts = list(subscription["discounts"])
     _note_lines(sandbox, subscription, lines, invoice_id)
@@ -36,7 +40,8 @@ def prepare_bill(
     pending = take_pending(sandbox, subscription["id"], invoice_id=invoice_id)
     for line in pending:
         _note_pending(subscription, line, invoice_id)
-    all_lines = [*pending, *lines]
+    others = _take_others(sandbox, subscription, invoice_id) if reason == "subscription_cycle" else []
+    all_lines = [*pending, *others, *lines]
     tax_lines(sandbox, subscription, all_lines)
     return Bill(invoice_id, all_lines, discounts, reason, period)
 
@@ -72,6 +77,15 @@ def issue_bill(sandbox: Sandbox, subscription: Resource, bill: Bill, *, paid_by:
     else:
         collect_and_follow(sandbox, invoice)
     return invoice
+
+
+def _take_others(sandbox: Sandbox, subscription: Resource, invoice_id: str) -> list[Resource]:
+    """The lines of the customer's pending items in this currency; from now on they belong to this invoice."""
+    found = items_of(sandbox, customer_id=subscription["customer"], invoice_id=None)
+    items = [{**item, "invoice": invoice_id} for item in found if item["currency"] == subscription["currency"]]
+    for item in items:
+        sandbox.store.put(item)
+    return [line_of(item) for item in items]
 
 
 def _note_pending(subscription: Resource, line: Resource, invoice_id: str) -> None:

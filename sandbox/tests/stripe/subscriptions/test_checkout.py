@@ -198,6 +198,16 @@ def test_embedded_session_starts_a_subscription_too(plans: Plans) -> None:
     assert plans.shop.read_session(session.id, "invoice.payments", "subscription.latest_invoice").status == "complete"
 
 
+def test_customer_who_was_deleted_meanwhile_starts_nothing(plans: Plans) -> None:
+    session = plans.open_session()
+    plans.control.delete_customer(plans.customer)
+
+    page = plans.shop.pay_on_page(session)
+
+    assert "it was deleted" in page.text
+    assert plans.client.v1.charges.list().data == []
+
+
 def test_tax_is_on_every_invoice(plans: Plans) -> None:
     session = plans.open_session(
         automatic_tax={"enabled": True}, customer_update={"address": "auto"}, allow_promotion_codes=True

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import stripe
 import time_machine
 
 from sandbox.stripe.server import SandboxServer
@@ -164,6 +165,41 @@ def test_sessions_expire_and_are_made_while_the_clock_is_ahead(plans: Plans) -> 
     assert plans.shop.read_session(made.id).status == "open"
     plans.control.advance_clock(seconds=1900)
     assert plans.shop.read_session(made.id).status == "expired"
+
+
+def test_pending_items_of_the_customer_come_with_the_renewal(plans: Plans) -> None:
+    subscription = plans.subscribe()
+    items = plans.client.v1.invoice_items
+    items.create({"customer": plans.customer, "amount": 250, "currency": "usd", "description": "Extra"})
+    items.create({"customer": plans.customer, "amount": 99, "currency": "eur"})
+
+    plans.control.advance_clock(days=60)
+
+    second, first, _ = plans.invoices(subscription.id)
+    assert ([line.amount for line in first.lines.data], first.amount_paid) == ([250, 1900], 2150)
+    assert first.lines.data[0].parent
+    assert first.lines.data[0].parent.type == "invoice_item_details"
+    assert [line.amount for line in second.lines.data] == [1900]
+
+
+def test_test_clock_moves_the_sandbox(plans: Plans) -> None:
+    clocks = plans.client.v1.test_helpers.test_clocks
+    clock = clocks.create({"frozen_time": 1_900_000_000, "name": "Year"})
+    customer = plans.client.v1.customers.create({"test_clock": clock.id})
+    subscription = plans.control.subscribe(customer.id, plans.pro)
+
+    advanced = clocks.advance(clock.id, {"frozen_time": 1_900_000_000 + 31 * DAY})
+
+    assert (advanced.status, advanced.frozen_time) == ("ready", 1_900_000_000 + 31 * DAY)
+    assert len(plans.invoices(subscription["id"])) == 2
+    assert [one.id for one in clocks.list().data] == [clocks.retrieve(clock.id).id]
+    with pytest.raises(stripe.InvalidRequestError, match="frozen_time"):
+        clocks.advance(clock.id, {"frozen_time": 1_900_000_000})
+    assert clocks.delete(clock.id).deleted is True
+    assert plans.read(subscription["id"]).status == "canceled"
+    assert plans.client.v1.customers.retrieve(customer.id).deleted is True
+    with pytest.raises(stripe.InvalidRequestError, match="No such"):
+        plans.client.v1.customers.create({"test_clock": clock.id})
 
 
 def test_more_than_ten_lines_are_listed_by_pages(plans: Plans) -> None:
