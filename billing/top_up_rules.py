@@ -67,6 +67,7 @@ class Judgement:
     verdict: Verdict
     obstacle: Obstacle | None = None
     until: datetime | None = None
+    most_minor: int = 0  # what may be charged, tax included
 
 
 def judge(*, situation: Situation, now: datetime) -> Judgement:
@@ -78,7 +79,9 @@ def judge(*, situation: Situation, now: datetime) -> Judgement:
     if situation.available >= situation.threshold:
         return Judgement(verdict=Verdict.FORGET, obstacle=Obstacle.ENOUGH_CREDITS)
     waits = [_wait(obstacle, until) for obstacle, until in _obstacles(situation, now) if until > now]
-    return waits[0] if waits else Judgement(verdict=Verdict.CHARGE)
+    if waits:
+        return waits[0]
+    return Judgement(verdict=Verdict.CHARGE, most_minor=situation.ceiling_minor - situation.spent_minor)
 
 
 def month_start(now: datetime) -> datetime:

@@ -51,6 +51,7 @@ class TopUpConsent(models.Model):
     amount_minor = models.BigIntegerField(help_text="Of one top-up, before tax.")
     currency = models.CharField(max_length=3)
     lifetime_days = models.PositiveIntegerField(null=True, blank=True)
+    is_taxed = models.BooleanField(default=False, help_text="Whether tax is added where it is due.")
     threshold = CreditsField()
     ceiling_minor = models.BigIntegerField(help_text="For all top-ups of a UTC month.")
     stripe_customer_id = models.CharField(max_length=255)

@@ -42,7 +42,7 @@ def find_consent_gap(*, top_up: AutoTopUp) -> TopUpCause | None:
         return TopUpCause.CARD_CHANGED
     if not consent.pack.is_active:
         return TopUpCause.PACK_GONE
-    if not is_as_agreed(consent=consent, pack=consent.pack):
+    if consent.is_taxed is not conf.is_automatic_tax_on() or not is_as_agreed(consent=consent, pack=consent.pack):
         return TopUpCause.TERMS_CHANGED
     return None
 

@@ -1,5 +1,7 @@
 """A payment as Stripe has it now: what reconciliation and staff converge by when webhooks did not come."""
 
+from datetime import datetime
+
 import structlog
 from django.db import transaction
 from django.utils import timezone
@@ -7,8 +9,8 @@ from django.utils import timezone
 from billing import conf
 from billing.errors import StripeObjectMissing
 from billing.gateway.client import StripeGateway
-from billing.gateway.facts import SessionFacts
-from billing.models import Payment
+from billing.gateway.facts import PaymentIntentFacts, SessionFacts
+from billing.models import Payment, TopUpConsent
 from billing.services.convergence import Convergence
 from billing.services.payment_facts import (
     PaymentFacts,
@@ -20,6 +22,7 @@ from billing.services.payment_facts import (
     with_subtotal_of,
 )
 from billing.services.payments import converge_payment
+from billing.services.top_ups.asking import look_up
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +43,8 @@ def refresh_payment(*, payment: Payment, gateway: StripeGateway) -> Convergence:
 def read_payment_facts(*, payment: Payment, gateway: StripeGateway) -> list[PaymentFacts]:
     """Facts of a payment's session, intent, refunds and disputes as they are now; no database transaction is open."""
     read_at = timezone.now()
+    if payment.consent is not None:
+        return _read_top_up(payment=payment, consent=payment.consent, read_at=read_at, gateway=gateway)
     session = _read_session(payment=payment, gateway=gateway)
     intent_id = (session.payment_intent_id if session else "") or payment.payment_intent_id or ""
     if not intent_id:
@@ -53,6 +58,25 @@ def read_payment_facts(*, payment: Payment, gateway: StripeGateway) -> list[Paym
             with_subtotal_of(session=session, facts=of_intent),
             facts_of_session(session=session, occurred_at=charged_at),
         ]
+    facts += _read_money_back(intent=intent, read_at=read_at, gateway=gateway)
+    return facts
+
+
+def _read_top_up(
+    *, payment: Payment, consent: TopUpConsent, read_at: datetime, gateway: StripeGateway
+) -> list[PaymentFacts]:
+    """An automatic top-up has no session: its intent, or its invoice, names the payment."""
+    answer = look_up(attempt=payment, consent=consent, ends=False, gateway=gateway)
+    if answer is None:
+        return []
+    facts = answer.facts(at=read_at)
+    if answer.intent is not None:
+        facts += _read_money_back(intent=answer.intent, read_at=read_at, gateway=gateway)
+    return facts
+
+
+def _read_money_back(*, intent: PaymentIntentFacts, read_at: datetime, gateway: StripeGateway) -> list[PaymentFacts]:
+    facts, intent_id = [], intent.id
     if refunds := list(gateway.list_refunds_of(payment_intent_id=intent_id)):
         told = facts_of_refunds(refunds=refunds, livemode=conf.is_live(), occurred_at=read_at)
         facts.append(linked_by_intent(facts=told, intent=intent))

@@ -6,8 +6,10 @@ from datetime import datetime, timedelta
 from billing.errors import PaymentDeclined
 from billing.gateway.client import StripeGateway
 from billing.gateway.facts import PaymentIntentFacts
+from billing.gateway.invoicing import OwnInvoiceFacts
 from billing.models import Payment, TopUpConsent
 from billing.services.payment_facts import PaymentFacts, facts_of_intent
+from billing.services.top_ups.invoicing import charge_by_invoice, facts_of_own_invoice, look_up_invoice
 
 _CLOCKS_DIFFER = timedelta(hours=1)
 _UNDER_WAY = ("processing", "requires_capture")
@@ -15,18 +17,23 @@ _UNDER_WAY = ("processing", "requires_capture")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What Stripe has for an attempt."""
+    """What Stripe has for an attempt: its payment intent, and where tax is computed the invoice that it pays."""
 
-    intent: PaymentIntentFacts
+    intent: PaymentIntentFacts | None
+    invoice: OwnInvoiceFacts | None = None
 
     @property
     def is_declined(self) -> bool:
         """Whether nothing was taken, and nothing will be without somebody's doing."""
-        return self.intent.status != "succeeded" and self.intent.status not in _UNDER_WAY
+        if self.invoice is not None and self.invoice.status == "paid":
+            return False
+        return self.intent is None or self.intent.status not in ("succeeded", *_UNDER_WAY)
 
     @property
     def wants_authentication(self) -> bool:
         """Whether the bank would let it pass if the customer were there."""
+        if self.intent is None:
+            return False
         failure = self.intent.failure
         codes = (failure.code, failure.decline_code) if failure else ()
         return self.intent.status == "requires_action" or "authentication_required" in codes
@@ -34,21 +41,30 @@ class Answer:
     @property
     def reason(self) -> str:
         """Why it was declined, in Stripe's words for the buyer."""
-        return self.intent.failure.message if self.intent.failure else ""
+        return self.intent.failure.message if self.intent and self.intent.failure else ""
 
     def facts(self, *, at: datetime) -> list[PaymentFacts]:
-        """The same facts that the intent's events tell."""
-        charged_at = self.intent.charged_at or at
-        return [facts_of_intent(intent=self.intent, occurred_at=charged_at, source=f"top-up:{self.intent.id}")]
+        """The same facts that the events of these objects tell."""
+        charged_at, facts = (self.intent.charged_at if self.intent else None) or at, []
+        if self.intent is not None:
+            source = f"top-up:{self.intent.id}"
+            facts.append(facts_of_intent(intent=self.intent, occurred_at=charged_at, source=source))
+        if self.invoice is not None:
+            facts.append(facts_of_own_invoice(invoice=self.invoice, charged_at=charged_at))
+        return facts
 
 
-def ask_stripe(*, attempt: Payment, consent: TopUpConsent, gateway: StripeGateway) -> Answer:
+def ask_stripe(*, attempt: Payment, consent: TopUpConsent, most_minor: int, gateway: StripeGateway) -> Answer:
     """Charge the saved card. All that is sent comes from stored rows: one key, one set of values.
 
     Raises:
+        BeyondLimit: with tax it is more than `most_minor`; nothing was taken.
         StripeRefused: Stripe will not make such a payment. A declined card is an answer and no refusal.
         StripeUnavailable: whether it was charged is unknown.
     """
+    if consent.is_taxed:
+        invoice, intent = charge_by_invoice(attempt=attempt, consent=consent, most_minor=most_minor, gateway=gateway)
+        return Answer(intent=intent, invoice=invoice)
     try:
         intent = gateway.create_off_session_intent(
             amount_minor=attempt.amount_minor,
@@ -66,12 +82,17 @@ def ask_stripe(*, attempt: Payment, consent: TopUpConsent, gateway: StripeGatewa
     return Answer(intent=intent)
 
 
-def look_up(*, attempt: Payment, consent: TopUpConsent, gateway: StripeGateway) -> Answer | None:
+def look_up(*, attempt: Payment, consent: TopUpConsent, ends: bool, gateway: StripeGateway) -> Answer | None:
     """What Stripe has for an attempt that was sent; None if it has nothing. Charges nothing.
+
+    With `ends` an invoice that nobody has paid is voided on the way.
 
     Raises:
         StripeRefused, StripeUnavailable: it could not be found out.
     """
+    if consent.is_taxed:
+        found = look_up_invoice(attempt=attempt, consent=consent, ends=ends, gateway=gateway)
+        return Answer(invoice=found[0], intent=found[1]) if found else None
     if attempt.payment_intent_id:
         return Answer(intent=gateway.retrieve_payment_intent(payment_intent_id=attempt.payment_intent_id))
     since = attempt.created_at - _CLOCKS_DIFFER

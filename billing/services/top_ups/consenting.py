@@ -120,6 +120,7 @@ def _store(*, customer: BillingCustomer, proposal: Proposal, top_up: AutoTopUp) 
         amount_minor=pack.price_minor,
         currency=pack.currency,
         lifetime_days=pack.lifetime_days,
+        is_taxed=conf.is_automatic_tax_on(),
         threshold=proposal.choice.threshold,
         ceiling_minor=proposal.choice.ceiling_minor,
         stripe_customer_id=customer.stripe_customer_id or "",

@@ -20,9 +20,10 @@ from billing.ledger.locking import lock_accounts
 from billing.models import AutoTopUp, Payment, TopUpCause, TopUpConsent
 from billing.services.top_ups.asking import Answer, ask_stripe, look_up
 from billing.services.top_ups.deciding import follow_judgement, judge_now
+from billing.services.top_ups.invoicing import BeyondLimit
 from billing.services.top_ups.recording import record_answer
 from billing.services.top_ups.stopping import stop_top_up
-from billing.top_up_rules import Judgement, Verdict
+from billing.top_up_rules import Judgement, Verdict, next_month_start
 
 # https://docs.stripe.com/api/idempotent_requests (2026-10-28.endive): a key is kept for 24 hours at least.
 KEY_LIFETIME = timedelta(hours=23)
@@ -40,6 +41,7 @@ class _Step:
     attempt: Payment
     consent: TopUpConsent
     charges: bool
+    most_minor: int
     is_over_if_missing: bool
 
 
@@ -51,9 +53,10 @@ def send_attempt(*, attempt_id: int, gateway: StripeGateway) -> Payment:
     step = _prepare(attempt_id=attempt_id)
     if step is not None:
         try:
-            answer = (ask_stripe if step.charges else look_up)(
-                attempt=step.attempt, consent=step.consent, gateway=gateway
-            )
+            answer = _ask(step, gateway=gateway)
+        except BeyondLimit:
+            until = next_month_start(timezone.now())
+            _record_end(step=step, reason="With tax it is more than the limit of the month.", until=until)
         except StripeUnavailable as error:
             log.warning("top_up_outcome_unknown", payment=step.attempt.public_id, error=str(error))
         except StripeRefused as refusal:
@@ -61,6 +64,13 @@ def send_attempt(*, attempt_id: int, gateway: StripeGateway) -> Payment:
         else:
             _record(step=step, answer=answer)
     return Payment.objects.get(pk=attempt_id)
+
+
+def _ask(step: _Step, *, gateway: StripeGateway) -> Answer | None:
+    attempt, consent = step.attempt, step.consent
+    if step.charges:
+        return ask_stripe(attempt=attempt, consent=consent, most_minor=step.most_minor, gateway=gateway)
+    return look_up(attempt=attempt, consent=consent, ends=step.is_over_if_missing, gateway=gateway)
 
 
 def _prepare(*, attempt_id: int) -> _Step | None:
@@ -79,11 +89,10 @@ def _prepare(*, attempt_id: int) -> _Step | None:
         if consent is None:
             raise RuntimeError(f"The top-up {attempt.public_id} has no consent.")
         judgement = _judge(attempt=attempt, consent=consent, now=now)
-        charges = judgement.verdict is Verdict.CHARGE
-        if not charges and attempt.sent_at is None:
+        if judgement.verdict is not Verdict.CHARGE and attempt.sent_at is None:
             _withdraw(attempt, judgement=judgement, now=now)
             return None
-        return _claim(attempt, consent=consent, charges=charges, now=now)
+        return _claim(attempt, consent=consent, judgement=judgement, now=now)
 
 
 def _judge(*, attempt: Payment, consent: TopUpConsent, now: datetime) -> Judgement:
@@ -93,17 +102,23 @@ def _judge(*, attempt: Payment, consent: TopUpConsent, now: datetime) -> Judgeme
     return judge_now(top_up=top_up, consent=consent, now=now, but=attempt)
 
 
-def _claim(attempt: Payment, *, consent: TopUpConsent, charges: bool, now: datetime) -> _Step:
+def _claim(attempt: Payment, *, consent: TopUpConsent, judgement: Judgement, now: datetime) -> _Step:
     """Note the call before it is made: whatever happens then, its outcome is asked for."""
     is_forgotten = attempt.sent_at is not None and now >= attempt.sent_at + KEY_LIFETIME
-    asked_at, charges = attempt.asked_at, charges and not is_forgotten
+    asked_at, charges = attempt.asked_at, judgement.verdict is Verdict.CHARGE and not is_forgotten
     attempt.next_try_at = now + _WAITS[min(attempt.tries, len(_WAITS) - 1)]
     attempt.tries += 1
     if charges:
         attempt.sent_at, attempt.asked_at = attempt.sent_at or now, now
     attempt.save(update_fields=["next_try_at", "tries", "sent_at", "asked_at"])
     is_over_if_missing = asked_at is not None and now >= asked_at + _SURELY_OVER
-    return _Step(attempt=attempt, consent=consent, charges=charges, is_over_if_missing=is_over_if_missing)
+    return _Step(
+        attempt=attempt,
+        consent=consent,
+        charges=charges,
+        most_minor=judgement.most_minor,
+        is_over_if_missing=is_over_if_missing,
+    )
 
 
 def is_over(attempt: Payment) -> bool:
@@ -137,7 +152,14 @@ def _record(*, step: _Step, answer: Answer | None) -> None:
         _record_end(step=step, reason=_NEVER_CHARGED)
 
 
-def _record_end(*, step: _Step, reason: str, cause: TopUpCause | None = None, forgets_card: bool = False) -> None:
+def _record_end(
+    *,
+    step: _Step,
+    reason: str,
+    cause: TopUpCause | None = None,
+    forgets_card: bool = False,
+    until: datetime | None = None,
+) -> None:
     """End an attempt for good, and let what spending asked for be decided anew, or stop it all for a cause."""
     with transaction.atomic(durable=True):
         customer_id = step.attempt.customer_id
@@ -151,7 +173,7 @@ def _record_end(*, step: _Step, reason: str, cause: TopUpCause | None = None, fo
         if cause is not None and is_still_meant:
             stop_top_up(customer_id=customer_id, cause=cause, detail=reason, forgets_card=forgets_card)
         elif is_still_meant:
-            balances.put_off_top_up(customer_id=customer_id, until=now)
+            balances.put_off_top_up(customer_id=customer_id, until=until or now)
     log.error("top_up_not_made", payment=step.attempt.public_id, reason=reason)
 
 

@@ -1,0 +1,148 @@
+"""A top-up on which tax may be due: an invoice of our own, made, finalized and paid step by step.
+
+Each step has a key derived from the attempt's stored one, so all of them can be said again from the start. Tax is known
+once the invoice is final: what would go beyond the customer's limit is voided before anything is taken.
+"""
+
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from billing.errors import PaymentDeclined, StripeRefused
+from billing.gateway.client import StripeGateway
+from billing.gateway.facts import PaymentIntentFacts
+from billing.gateway.invoicing import OwnInvoiceFacts
+from billing.gateway.listing import Window
+from billing.models import Payment, TopUpConsent
+from billing.pricing import Collected
+from billing.services.payment_facts import PaymentFacts
+
+_CLOCKS_DIFFER = timedelta(hours=1)
+
+
+class BeyondLimit(Exception):
+    """With tax the payment would be more than may still be charged this month. Nothing was taken."""
+
+
+def charge_by_invoice(
+    *, attempt: Payment, consent: TopUpConsent, most_minor: int, gateway: StripeGateway
+) -> tuple[OwnInvoiceFacts, PaymentIntentFacts | None]:
+    """The invoice after the attempt to pay it, and its payment intent; one that was not paid is void.
+
+    Raises:
+        BeyondLimit: tax makes it more than `most_minor`.
+        StripeRefused: Stripe will not make or collect such an invoice.
+        StripeUnavailable: whether it was charged is unknown.
+    """
+    invoice = _finalized(attempt=attempt, consent=consent, gateway=gateway)
+    if invoice.status == "open" and (invoice.total_minor or 0) > most_minor:
+        void_unpaid(invoice=invoice, attempt=attempt, gateway=gateway)
+        raise BeyondLimit
+    if invoice.status == "open":
+        invoice = _pay(invoice, attempt=attempt, consent=consent, gateway=gateway)
+    return invoice, _intent_of(invoice, attempt=attempt, gateway=gateway)
+
+
+def look_up_invoice(
+    *, attempt: Payment, consent: TopUpConsent, ends: bool, gateway: StripeGateway
+) -> tuple[OwnInvoiceFacts, PaymentIntentFacts | None] | None:
+    """The paid invoice of an attempt, if it has one; with `ends` an unpaid one is voided, so that it never will be."""
+    invoice_id = attempt.invoice_id or _find(attempt=attempt, consent=consent, gateway=gateway)
+    if not invoice_id:
+        return None
+    invoice = gateway.retrieve_invoice(invoice_id=invoice_id)
+    if ends and invoice.status in ("open", "draft"):
+        invoice = void_unpaid(invoice=invoice, attempt=attempt, gateway=gateway)
+    return (invoice, _intent_of(invoice, attempt=attempt, gateway=gateway)) if invoice.status == "paid" else None
+
+
+def void_unpaid(*, invoice: OwnInvoiceFacts, attempt: Payment, gateway: StripeGateway) -> OwnInvoiceFacts:
+    """The invoice as it is once nobody can pay it any more; one that was paid meanwhile stays paid."""
+    if invoice.status == "draft":
+        gateway.delete_draft(invoice_id=invoice.id)
+        return replace(invoice, status="void")
+    with suppress(StripeRefused):  # it was paid or voided meanwhile
+        gateway.void_invoice(invoice_id=invoice.id, idempotency_key=_key(attempt, "void"))
+    return gateway.retrieve_invoice(invoice_id=invoice.id)
+
+
+def facts_of_own_invoice(*, invoice: OwnInvoiceFacts, charged_at: datetime) -> PaymentFacts:
+    """What an invoice of our own says: only a paid one proves anything, and it knows the subtotal and the tax."""
+    is_paid = invoice.status == "paid"
+    collected = Collected(
+        amount_minor=invoice.total_minor or 0, currency=invoice.currency, subtotal_minor=invoice.subtotal_minor
+    )
+    return PaymentFacts(
+        livemode=invoice.livemode,
+        told_at=charged_at,
+        payment_reference=invoice.payment_reference,
+        stripe_customer_id=invoice.customer_id,
+        payment_intent_id=invoice.payment_intent_id,
+        invoice_id=invoice.id,
+        collected=collected if is_paid else None,
+        tax_minor=invoice.tax_minor if is_paid else None,
+        collected_at=charged_at if is_paid else None,
+    )
+
+
+def _find(*, attempt: Payment, consent: TopUpConsent, gateway: StripeGateway) -> str:
+    """The id of the invoice that names the attempt; empty if none does."""
+    window = Window(since=attempt.created_at - _CLOCKS_DIFFER)
+    pages = gateway.page_invoices(window=window, customer_id=consent.stripe_customer_id)
+    return next((one.id for page in pages for one in page if one.payment_reference == attempt.public_id), "")
+
+
+def _finalized(*, attempt: Payment, consent: TopUpConsent, gateway: StripeGateway) -> OwnInvoiceFacts:
+    draft = gateway.create_invoice(
+        customer_id=consent.stripe_customer_id,
+        currency=attempt.currency,
+        payment_reference=attempt.public_id,
+        description=attempt.description,
+        payment_method_id=consent.payment_method_id,
+        is_taxed=True,
+        idempotency_key=_key(attempt, "invoice"),
+    )
+    gateway.add_invoice_item(
+        invoice_id=draft.id,
+        customer_id=consent.stripe_customer_id,
+        amount_minor=attempt.amount_minor,
+        currency=attempt.currency,
+        description=attempt.description,
+        payment_reference=attempt.public_id,
+        idempotency_key=_key(attempt, "item"),
+    )
+    return gateway.finalize_invoice(invoice_id=draft.id, idempotency_key=_key(attempt, "finalize"))
+
+
+def _pay(
+    invoice: OwnInvoiceFacts, *, attempt: Payment, consent: TopUpConsent, gateway: StripeGateway
+) -> OwnInvoiceFacts:
+    try:
+        return gateway.pay_invoice(
+            invoice_id=invoice.id,
+            payment_method_id=consent.payment_method_id,
+            idempotency_key=_key(attempt, "pay"),
+        )
+    except PaymentDeclined as decline:
+        ended = void_unpaid(invoice=invoice, attempt=attempt, gateway=gateway)
+        if not decline.payment_intent_id:
+            raise
+        return replace(ended, payment_intent_id=decline.payment_intent_id)
+    except StripeRefused:
+        found = gateway.retrieve_invoice(invoice_id=invoice.id)
+        if found.status == "paid":
+            return found
+        void_unpaid(invoice=found, attempt=attempt, gateway=gateway)
+        raise
+
+
+def _intent_of(invoice: OwnInvoiceFacts, *, attempt: Payment, gateway: StripeGateway) -> PaymentIntentFacts | None:
+    """The intent that paid an invoice or failed to, as one of the attempt's: it does not say so itself."""
+    if not invoice.payment_intent_id:
+        return None
+    intent = gateway.retrieve_payment_intent(payment_intent_id=invoice.payment_intent_id)
+    return replace(intent, payment_reference=attempt.public_id)
+
+
+def _key(attempt: Payment, step: str) -> str:
+    return f"{attempt.stripe_idempotency_key}-{step}"
