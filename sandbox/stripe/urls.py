@@ -11,12 +11,14 @@ from sandbox.stripe.pages.files import file_view, stripe_js_view
 from sandbox.stripe.pages.invoices import invoice_view
 from sandbox.stripe.pages.json_api import api_index_view, lever_view
 from sandbox.stripe.pages.mail import mail_view
+from sandbox.stripe.pages.portal import portal_view
 from sandbox.stripe.pages.receipts import receipt_view
 
 urlpatterns = [
     re_path(r"^v1/", api_view),
     path("c/pay/<str:session_id>", checkout_view),
     path("c/confirm/<str:intent_id>", confirm_view),
+    path("p/session/<str:session_id>/<str:token>", portal_view),
     path("receipts/<str:charge_id>/<str:secret>", receipt_view),
     path("invoices/<str:invoice_id>/<str:secret>", invoice_view),
     path("stripe.js", stripe_js_view),

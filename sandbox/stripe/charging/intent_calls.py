@@ -14,6 +14,7 @@ from sandbox.stripe.objects.session_rules import LEAST_AMOUNT
 from sandbox.stripe.records import Resource
 from sandbox.stripe.store import Condition
 from sandbox.stripe.subscriptions.collecting import authenticate_invoice
+from sandbox.stripe.subscriptions.dunning import follow_payment
 
 _CONFIRMABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
 _CANCELABLE = (*_CONFIRMABLE, "processing", "requires_capture")
@@ -83,7 +84,9 @@ def authenticate_intent(sandbox: Sandbox, intent_id: str, *, succeed: bool) -> T
     paid_by_it = sandbox.store.find("invoice_payment", [Condition("payment.payment_intent", "=", intent_id)], limit=1)
     if paid_by_it:
         invoice = sandbox.require("invoice", paid_by_it[0]["invoice"])
-        return authenticate_invoice(sandbox, invoice, succeed=succeed)
+        taking = authenticate_invoice(sandbox, invoice, succeed=succeed)
+        follow_payment(sandbox, invoice, is_paid=taking.outcome == "paid")
+        return taking
     taking = end_authentication(sandbox, intent, succeed=succeed)
     if taking.outcome == "paid":
         follow_charge(sandbox, intent)

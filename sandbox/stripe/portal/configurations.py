@@ -116,15 +116,15 @@ def _check_update(sandbox: Sandbox, feature: Resource) -> None:
         ApiError: there are none, one is unknown or bought once, or two of a product look the same.
     """
     at = "features[subscription_update]"
+    for product in feature.get("products") or []:
+        product.setdefault("adjustable_quantity", {"enabled": False, "maximum": None, "minimum": 1})
+    feature["schedule_at_period_end"].setdefault("conditions", [])
     if not feature["enabled"]:
         return
     if not feature.get("products") or not feature["default_allowed_updates"]:
         message = "To let customers update subscriptions, say what they may update, and to which products."
         raise ApiError(message, code="parameter_missing", param=f"{at}[products]")
-    conditions = feature["schedule_at_period_end"].get("conditions") or []
-    feature["schedule_at_period_end"] = {"conditions": conditions}
     for product in feature["products"]:
-        product.setdefault("adjustable_quantity", {"enabled": False, "maximum": None, "minimum": 1})
         sandbox.require("product", product["product"], param=f"{at}[products]")
         intervals = set()
         for price_id in product["prices"]:

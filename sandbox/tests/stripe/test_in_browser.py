@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sandbox.tests.stripe.portal_shop import PortalShop
 from sandbox.tests.stripe.shop import Shop
 
 playwright = pytest.importorskip("playwright.sync_api", reason="browser tests need requirements-dev.txt")
@@ -201,6 +202,16 @@ def test_pages_are_accessible_and_fit(shop: Shop, open_tab: Callable[..., Tab], 
     paid = shop.control.fill_payments(2)
     shop.control.refund_payment(paid[0]["charge"], amount=100, status="pending")
     shop.control.open_dispute(paid[1]["charge"], inquiry=True)
+    portal = PortalShop(shop)
+    subscription, way_in = portal.subscribe(), portal.open()
+    portal_pages = (
+        way_in,
+        f"{way_in}?view=plans&subscription={subscription}",
+        f"{way_in}?view=confirm&subscription={subscription}&price={portal.prices['plus']}",
+        f"{way_in}?view=cancel&subscription={subscription}",
+        f"{way_in}?view=card",
+        f"{way_in}?view=details",
+    )
     taxed = shop.open_session(automatic_tax={"enabled": True}, tax_id_collection={"enabled": True})
     lists = [f"?kind={kind}" for kind in ("charge", "refund", "dispute")]
     page = open_tab(width=width, scheme=scheme).page
@@ -208,6 +219,7 @@ def test_pages_are_accessible_and_fit(shop: Shop, open_tab: Callable[..., Tab], 
     for address in (
         session.url or "",
         taxed.url or "",
+        *portal_pages,
         *(f"{shop.server.base_url}/sandbox/{name}" for name in ("", *lists, "events/", "mail/")),
     ):
         page.goto(address)
@@ -239,3 +251,24 @@ def test_tax_is_shown_as_soon_as_the_country_is_chosen(
 
     assert shop.read_session(session.id).amount_total == 1200
     assert [said for said in tab.said if "Content Security Policy" in said] == []
+
+
+def test_plan_is_changed_by_keyboard_alone(shop: Shop, open_tab: Callable[..., Tab]) -> None:
+    portal = PortalShop(shop)
+    subscription = portal.subscribe()
+    portal.configure(invoice_history={"enabled": False})
+    page = open_tab(width=375).page
+    page.goto(portal.open())
+
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.get_by_role("radio", name="Pro Plus").focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Confirm and pay $30.00").focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("status").wait_for()
+
+    assert "Your plan was changed." in page.get_by_role("status").inner_text()
+    assert portal.plan_of(subscription) == "plus"
