@@ -251,6 +251,26 @@ class PackUnavailable(BillingError):
         super().__init__(f"The pack {pack!r} is not for sale. Choose one of the packs on the buy page.")
 
 
+class PlanUnavailable(BillingError):
+    """The plan cannot be subscribed to (any more)."""
+
+    code = "plan_unavailable"
+
+    def __init__(self, *, plan: str) -> None:
+        self.plan = plan
+        super().__init__(f"The plan {plan!r} cannot be subscribed to here. Choose one of the plans on the plans page.")
+
+
+class AlreadySubscribed(BillingError):
+    """The customer has a subscription, which is changed and not doubled."""
+
+    code = "already_subscribed"
+
+    def __init__(self, *, plan: str) -> None:
+        self.plan = plan
+        super().__init__(f"You are subscribed to {plan} already. Change the plan instead of subscribing again.")
+
+
 class CheckoutRateLimited(BillingError):
     """Too many checkouts were opened in the last minute."""
 

@@ -12,6 +12,7 @@ from billing.errors import StripeUnavailable
 from billing.models import EventState, Payment, StripeEvent
 from billing.services.books_report import add_up_books
 from billing.services.catalog import sync_catalog
+from billing.services.free_plan import grant_free_plan
 from billing.services.gateway import configured_gateway
 from billing.services.idempotent_answers import purge_old_answers
 from billing.services.notice_expansion import expand_due_notices
@@ -107,6 +108,12 @@ def redact_events() -> int:
 def purge_answers() -> int:
     """Delete answers of the API that nobody replays any more; gives how many."""
     return purge_old_answers(now=timezone.now())
+
+
+@shared_task(name="billing.grant_free_plan", soft_time_limit=3300, time_limit=3360)
+def grant_free_credits() -> int:
+    """Give this month's free credits to whom they are due and who has not had them; gives how many."""
+    return grant_free_plan(now=timezone.now()).granted
 
 
 @shared_task(name=wake.ADD_UP_BOOKS)

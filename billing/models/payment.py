@@ -55,6 +55,7 @@ class Payment(models.Model):
     amount_minor = models.BigIntegerField(help_text="The price offered, before discount and tax.")
     currency = models.CharField(max_length=3)
     lifetime_days = models.PositiveIntegerField(null=True, blank=True)
+    trial_days = models.PositiveSmallIntegerField(default=0, help_text="Of a plan: offered free at its beginning.")
     stripe_price_id = models.CharField(max_length=255, blank=True)
     takes_codes = models.BooleanField(default=True, help_text="Whether its checkout may ask for promotion codes.")
     min_paid_minor = models.BigIntegerField(

@@ -1,7 +1,6 @@
-"""Our packs as products and prices at Stripe. Our row says what a pack costs; Stripe's price follows it."""
+"""Our packs and plans as products and prices at Stripe. Our row says what one costs; Stripe's price follows it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from hashlib import sha256
 
 import structlog
@@ -10,24 +9,16 @@ from billing import conf
 from billing.errors import InvalidRequest, StripeObjectMissing, StripeRefused
 from billing.gateway.client import StripeGateway
 from billing.gateway.facts import PriceFacts
-from billing.models import CreditPack
+from billing.models import FREE_SLUG, CreditPack, Plan
 from billing.money import format_money
+from billing.services.catalog_changes import CatalogChange
+from billing.services.plan_catalog import sync_plan
 
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CatalogChange:
-    """One step of bringing Stripe's catalog in line, made or (in a dry run) to be made."""
-
-    pack: str
-    action: str  # create_product, create_price, deactivate_price, or refused
-    object_id: str = ""
-    detail: str = ""
-
-
 def sync_catalog(*, gateway: StripeGateway, dry_run: bool = False) -> Iterator[CatalogChange]:
-    """Give every pack for sale a product and a matching price at Stripe, and tell each step. Safe twice at once.
+    """Give each pack and plan for sale a product and a fitting price at Stripe, and tell each step. Safe twice at once.
 
     A price whose amount was changed here gets a successor, because Stripe's prices cannot be changed; the old one is
     deactivated. What Stripe refuses is told and does not stop the rest.
@@ -40,7 +31,13 @@ def sync_catalog(*, gateway: StripeGateway, dry_run: bool = False) -> Iterator[C
             yield from _sync_pack(pack=pack, gateway=gateway, dry_run=dry_run)
         except StripeRefused as refusal:
             log.warning("catalog_refused", pack=pack.slug, reason=str(refusal))
-            yield CatalogChange(pack=pack.slug, action="refused", detail=str(refusal))
+            yield CatalogChange(item=pack.slug, action="refused", detail=str(refusal))
+    for plan in Plan.objects.filter(is_active=True, price_minor__isnull=False).exclude(slug=FREE_SLUG):
+        try:
+            yield from sync_plan(plan=plan, gateway=gateway, dry_run=dry_run)
+        except StripeRefused as refusal:
+            log.warning("catalog_refused", plan=plan.slug, reason=str(refusal))
+            yield CatalogChange(item=plan.slug, action="refused", detail=str(refusal))
 
 
 def adopt_price(*, price_id: str, amount_minor: int, currency: str, gateway: StripeGateway) -> PriceFacts:
@@ -82,14 +79,14 @@ def _sync_pack(*, pack: CreditPack, gateway: StripeGateway, dry_run: bool) -> It
         return
     if not _has_product(pack=pack, gateway=gateway):
         product_id = "" if dry_run else _create_product(pack=pack, gateway=gateway)
-        yield CatalogChange(pack=pack.slug, action="create_product", object_id=product_id)
+        yield CatalogChange(item=pack.slug, action="create_product", object_id=product_id)
     price_id = "" if dry_run else _create_price(pack=pack, gateway=gateway)
     amount = format_money(amount_minor=pack.price_minor, currency=pack.currency)
-    yield CatalogChange(pack=pack.slug, action="create_price", object_id=price_id, detail=amount)
+    yield CatalogChange(item=pack.slug, action="create_price", object_id=price_id, detail=amount)
     if price is not None and price.is_active and price.livemode is conf.is_live():
         if not dry_run:
             gateway.deactivate_price(price_id=price.id, idempotency_key=f"deactivate-{price.id}")
-        yield CatalogChange(pack=pack.slug, action="deactivate_price", object_id=price.id)
+        yield CatalogChange(item=pack.slug, action="deactivate_price", object_id=price.id)
 
 
 def _read_price(*, pack: CreditPack, gateway: StripeGateway) -> PriceFacts | None:

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from billing import conf
-from billing.errors import InvalidRequest, PackUnavailable
-from billing.models import CreditPack, Payment, PaymentKind
+from billing.errors import AlreadySubscribed, InvalidRequest, PackUnavailable, PlanUnavailable
+from billing.models import BillingCustomer, CreditPack, Payment, PaymentKind, Plan, PlanPrice, Subscription
 from billing.money import ZERO, credits_for_minor, format_credits, format_money
 
+_NOT_RUNNING = ("incomplete", "incomplete_expired", "canceled")
 CUSTOM_CURRENCY = "usd"  # the only one with a list price in credits
 
 
@@ -17,6 +18,8 @@ class Order:
 
     kind: PaymentKind
     pack: CreditPack | None
+    plan: Plan | None = None
+    trial_days: int = 0
     description: str
     credits: Decimal
     bonus_credits: Decimal
@@ -27,6 +30,8 @@ class Order:
 
     def is_what_was_paid_for(self, payment: Payment) -> bool:
         """Whether a payment was opened for the same thing. A pack that was changed since is still the same pack."""
+        if self.plan is not None or payment.plan_id is not None:
+            return self.plan is not None and payment.plan_id == self.plan.pk
         if self.pack is not None or payment.pack_id is not None:
             return self.pack is not None and payment.pack_id == self.pack.pk
         return payment.amount_minor == self.amount_minor
@@ -84,4 +89,34 @@ def order_custom_amount(*, amount_minor: int) -> Order:
         currency=CUSTOM_CURRENCY,
         lifetime_days=None,
         stripe_price_id="",
+    )
+
+
+def order_plan(*, slug: str, customer: BillingCustomer) -> Order:
+    """The terms of a plan, as they are now. A trial is for who has never subscribed.
+
+    Raises:
+        PlanUnavailable: no plan of that address is on offer, or it has no price at Stripe (yet).
+        AlreadySubscribed: a subscription runs; it is changed instead.
+    """
+    price = PlanPrice.objects.filter(plan__slug=slug, plan__is_active=True, is_current=True)
+    offer = price.exclude(plan__price_minor=None).select_related("plan").order_by("pk").first()
+    if offer is None or not conf.is_billing_enabled():
+        raise PlanUnavailable(plan=slug)
+    own = Subscription.objects.filter(customer=customer)
+    running = own.filter(ended_at__isnull=True).exclude(status__in=_NOT_RUNNING).select_related("plan").first()
+    if running is not None:
+        raise AlreadySubscribed(plan=running.plan.name if running.plan else "a plan")
+    return Order(
+        kind=PaymentKind.PLAN,
+        pack=None,
+        plan=offer.plan,
+        trial_days=0 if own.exists() else offer.plan.trial_days,
+        description=offer.plan.name,
+        credits=ZERO,
+        bonus_credits=ZERO,
+        amount_minor=offer.amount_minor,
+        currency=offer.currency,
+        lifetime_days=None,
+        stripe_price_id=offer.stripe_price_id,
     )

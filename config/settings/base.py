@@ -238,6 +238,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
         "schedule": crontab(hour=3, minute=15),
         "options": {"expires": 3600},
     },
+    "grant-free-plan": {"task": "billing.grant_free_plan", "schedule": crontab(minute=5), "options": {"expires": 3300}},
     "run-summaries": {"task": "usage.run_due_summaries", "schedule": 60.0, "options": {"expires": 60}},
     "verify-recent": {"task": "billing.verify_recent", "schedule": 60.0, "options": {"expires": 60}},
     "verify-in-full": {

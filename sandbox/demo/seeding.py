@@ -104,7 +104,7 @@ def _seed_stripe(
     try:
         changes = list(sync_catalog(gateway=gateway))
         seeded.catalog_changes = len(changes)
-        seeded.notes += [f"{change.pack}: {change.detail}" for change in changes if change.action == "refused"]
+        seeded.notes += [f"{change.item}: {change.detail}" for change in changes if change.action == "refused"]
         if stand_in is None:
             return
         till = Till(control=stand_in.control, gateway=gateway)

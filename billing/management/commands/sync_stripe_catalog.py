@@ -1,4 +1,4 @@
-"""`manage.py sync_stripe_catalog`: products and prices at Stripe for the packs for sale."""
+"""`manage.py sync_stripe_catalog`: products and prices at Stripe for the packs and plans for sale."""
 
 import json
 import sys
@@ -18,9 +18,9 @@ class Command(BillingCommand):
     """Safe to run again and twice at once: what fits is left alone, and idempotency keys keep out twins."""
 
     help = (
-        "Creates a product and a price at Stripe for every pack for sale and stores their ids; a pack whose price was "
-        "changed gets a new one, and its old one is deactivated. Exit code 0: in line, 1: Stripe refused something, "
-        "2: error."
+        "Creates a product and a price at Stripe for every pack and plan for sale and stores their ids; what has "
+        "another price by now gets a new one, and its old one is deactivated (who subscribed at it keeps it). "
+        "Exit code 0: in line, 1: Stripe refused something, 2: error."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -46,7 +46,7 @@ class Command(BillingCommand):
     def tell(self, change: CatalogChange, *, dry_run: bool) -> None:
         """One line for one step."""
         prefix = "would " if dry_run else ""
-        words = [f"{change.pack}:", prefix + change.action.replace("_", " "), change.object_id, change.detail]
+        words = [f"{change.item}:", prefix + change.action.replace("_", " "), change.object_id, change.detail]
         self.stdout.write(" ".join(word for word in words if word))
 
     def tell_json(self, changes: list[CatalogChange], *, dry_run: bool) -> None:

@@ -11,9 +11,10 @@ import time_machine
 from django.db import transaction
 from django.utils import timezone
 
-from billing.credits import deduct_credits
+from billing.credits import add_credits, deduct_credits
 from billing.gateway.facts import RefundFacts
 from billing.gateway.plan_facts import PlanInvoiceFacts
+from billing.kinds import EntryKind
 from billing.models import (
     BillingCustomer,
     CreditGrant,
@@ -25,6 +26,8 @@ from billing.models import (
     Subscription,
 )
 from billing.services.convergence import Convergence
+from billing.services.expiry import expire_lapsed_credits
+from billing.services.holds import place_hold, settle_hold
 from billing.services.payment_facts import facts_of_refunds
 from billing.services.payments import converge_payment
 from billing.services.plan_invoices import converge_invoice
@@ -205,8 +208,6 @@ def test_capped_rollover_keeps_the_newest_first(subscriber: BillingCustomer, tra
 def test_holds_keep_their_part_of_an_allowance_that_ends(
     subscriber: BillingCustomer, traveller: time_machine.Traveller
 ) -> None:
-    from billing.services.holds import place_hold, settle_hold
-
     tell(invoice(subscriber, [line(1900, "pro", span=MONTH.span(0))]))
     hold = place_hold(customer_id=subscriber.pk, amount=4_000, key="api:work", lifetime=timedelta(days=40))
 
@@ -396,8 +397,6 @@ def test_what_expired_of_a_period_counts_as_taken(
     tell(spend_nothing)
 
     if refunded_first:
-        from billing.services.expiry import expire_lapsed_credits
-
         expire_lapsed_credits(now=timezone.now())
     assert posted(subscriber) == 0
     check_books()
@@ -452,9 +451,6 @@ def test_invoices_of_strangers_wait_and_those_of_the_other_mode_are_refused(subs
 def test_bought_credits_survive_every_change_of_plan(
     subscriber: BillingCustomer, traveller: time_machine.Traveller
 ) -> None:
-    from billing.credits import add_credits
-    from billing.kinds import EntryKind
-
     assert subscriber.user is not None
     add_credits(subscriber.user, 777, kind=EntryKind.ADJUSTMENT, idempotency_key="bought", description="Bought")
     for number, (reading, _) in enumerate(worked_example(subscriber)):
