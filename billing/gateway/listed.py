@@ -29,14 +29,19 @@ class ChargeFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvoiceFacts:
-    """An invoice; of a pack's checkout it is the receipt."""
+    """An invoice; of a pack's checkout it is the receipt. One for time of a plan names its subscription."""
 
     id: str
     payment_reference: str
+    subscription_id: str
+    customer_id: str
     status: str
+    total_minor: int
     paid_minor: int
     currency: str
     created_at: datetime
+    paid_at: datetime | None
+    payment_intent_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,13 +101,21 @@ def parse_invoice(invoice: Mapping[str, Any]) -> InvoiceFacts:
     Raises:
         ValueError: it does not say when it was made.
     """
+    details = _mapping(_mapping(invoice.get("parent")).get("subscription_details"))
+    payments = _mapping(invoice.get("payments")).get("data")
+    paying = [_mapping(_mapping(one).get("payment")) for one in payments] if isinstance(payments, list) else []
     return InvoiceFacts(
         id=_id(invoice.get("id")),
         payment_reference=_id(_mapping(invoice.get("metadata")).get(PAYMENT_METADATA_KEY)),
+        subscription_id=_id(details.get("subscription")),
+        customer_id=_id(invoice.get("customer")),
         status=_text(invoice.get("status")),
+        total_minor=_amount(invoice.get("total")) or 0,
         paid_minor=_amount(invoice.get("amount_paid")) or 0,
         currency=_text(invoice.get("currency")).lower(),
         created_at=_required(_moment(invoice.get("created")), "created", invoice),
+        paid_at=_moment(_mapping(invoice.get("status_transitions")).get("paid_at")),
+        payment_intent_ids=tuple(name for one in paying if (name := _id(one.get("payment_intent")))),
     )
 
 

@@ -36,6 +36,8 @@ from billing.gateway.parsing import (
     parse_refund,
     parse_session,
 )
+from billing.gateway.plan_facts import SubscriptionFacts
+from billing.gateway.plan_parsing import parse_subscription
 
 PAGE_SIZE = 100
 TYPES_AT_ONCE = 20  # https://docs.stripe.com/api/events/list (2026-10-28.endive): as many types may be named
@@ -91,8 +93,14 @@ class ListingCalls:
         return self._pages("/v1/radar/early_fraud_warnings", parse_fraud_warning, _filters(window))
 
     def page_invoices(self, *, window: Window, customer_id: str = "") -> Iterator[list[InvoiceFacts]]:
-        """Invoices."""
-        return self._pages("/v1/invoices", parse_invoice, _filters(window, customer_id))
+        """Invoices, with the payment intents that pay them."""
+        params = _filters(window, customer_id) | {"expand": ["data.payments"]}
+        return self._pages("/v1/invoices", parse_invoice, params)
+
+    def page_subscriptions(self, *, window: Window, customer_id: str = "") -> Iterator[list[SubscriptionFacts]]:
+        """Subscriptions, ended ones too."""
+        params = _filters(window, customer_id) | {"status": "all"}
+        return self._pages("/v1/subscriptions", parse_subscription, params)
 
     def page_balance_transactions(self, *, window: Window) -> Iterator[list[BalanceTransactionFacts]]:
         """Movements of the balance at Stripe."""

@@ -46,6 +46,11 @@ class PlanCalls:
             found = self._client.v1.invoice_payments.list({"payment": named, "limit": 1})
         return invoice_of(found.data[0].to_dict()) if found.data else ""
 
+    def retrieve_invoice_of_payment(self, *, invoice_payment_id: str) -> str:
+        """The id of the invoice that an invoice payment belongs to."""
+        with stripe_errors_as_ours():
+            return invoice_of(self._client.v1.invoice_payments.retrieve(invoice_payment_id).to_dict())
+
     def retrieve_card_fingerprint(self, *, payment_method_id: str) -> str:
         """Stripe's name for a card, the same whoever uses it; empty for what is no card."""
         with stripe_errors_as_ours():

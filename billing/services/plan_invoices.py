@@ -4,6 +4,7 @@ Lines of a paid invoice never change, and being paid or void is final, so any or
 in the same credits.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 
 import structlog
@@ -43,6 +44,17 @@ def find_customer_at_stripe(*, stripe_customer_id: str) -> BillingCustomer | Non
         return None
     named = Q(stripe_customer_id=stripe_customer_id) | Q(former_stripe_customer_ids__contains=[stripe_customer_id])
     return BillingCustomer.objects.filter(named).order_by("pk").first()
+
+
+def customers_at_stripe(*, stripe_customer_ids: Iterable[str]) -> dict[str, BillingCustomer]:
+    """Of these ids at Stripe those that are, or were, of customers of ours."""
+    wanted = {one for one in stripe_customer_ids if one}
+    named = Q(stripe_customer_id__in=wanted) | Q(former_stripe_customer_ids__overlap=list(wanted))
+    found: dict[str, BillingCustomer] = {}
+    for customer in BillingCustomer.objects.filter(named).order_by("-pk") if wanted else ():
+        for one in {customer.stripe_customer_id, *customer.former_stripe_customer_ids} & wanted:
+            found[str(one)] = customer
+    return found
 
 
 def converge_invoice(*, facts: PlanInvoiceFacts, read_at: datetime, event_type: str = "") -> Convergence:

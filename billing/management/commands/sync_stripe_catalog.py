@@ -10,7 +10,8 @@ from django.core.management import CommandError
 
 from billing.errors import StripeUnavailable
 from billing.management.billing_command import BillingCommand
-from billing.services.catalog import CatalogChange, sync_catalog
+from billing.services.catalog import sync_catalog
+from billing.services.catalog_changes import CatalogChange
 from billing.services.gateway import configured_gateway
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from billing.gateway.facts import PaymentIntentFacts, SessionFacts
 from billing.gateway.listed import ChargeFacts, InvoiceFacts
-from billing.models import Payment, Severity
+from billing.models import Payment, PaymentKind, Severity
 from billing.money import format_money
 from billing.services.payment_facts import facts_of_session
 from billing.services.reconciliation.shapes import Difference
@@ -45,7 +45,7 @@ def compare_intent(
     *, intent: PaymentIntentFacts, payment: Payment | None, occurred_at: datetime
 ) -> Iterator[Difference]:
     """A payment intent: only one that succeeded proves anything."""
-    if intent.status != "succeeded":
+    if intent.status != "succeeded" or _is_of_plan(payment):
         return
     yield from _compare_collected(
         payment=payment,
@@ -68,7 +68,7 @@ def compare_intent(
 
 def compare_charge(*, charge: ChargeFacts, payment: Payment | None) -> Iterator[Difference]:
     """A charge, as far as the money goes that it took. Its intent may have had others, which failed."""
-    if not charge.is_paid:
+    if not charge.is_paid or _is_of_plan(payment):
         return
     yield from _compare_collected(
         payment=payment,
@@ -177,6 +177,11 @@ def _compare_collected(
         known = format_money(amount_minor=payment.paid_amount_minor or 0, currency=currency)
         detail = f"{paid} were paid, {known} are recorded."
         yield Difference(kind="amount_differs", subject=payment.public_id, detail=detail, **same, **when)
+
+
+def _is_of_plan(payment: Payment | None) -> bool:
+    """What was collected for a plan, its invoice says: a part may have come from the customer's balance."""
+    return payment is not None and payment.kind == PaymentKind.PLAN
 
 
 def _compare_uncollected(

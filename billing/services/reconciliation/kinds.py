@@ -37,6 +37,7 @@ class Repair(StrEnum):
     CONVERGE = "converge"  # read the payment at Stripe and converge it
     INBOX = "inbox"  # put the missed event into the inbox, which reads its object again
     FORGET_CUSTOMER = "forget_customer"  # mark the id at Stripe as gone
+    PLAN = "plan"  # read the invoice or the subscription, and merge it
     STAFF = "staff"  # a person decides
 
 
@@ -53,6 +54,7 @@ class FindingKind:
 
 
 _CONVERGE = "Read the payment at Stripe and converge it (--repair, or Repair here)."
+_READ_PLAN = "Read it at Stripe and merge what it says (--repair, or Repair here)."
 _LOOK_UP = "Look it up at Stripe's dashboard; refund, correct by an adjustment, or accept."
 
 _KINDS = (
@@ -119,6 +121,46 @@ _KINDS = (
         severity=Severity.CRITICAL,
         repair=Repair.STAFF,
         suggestion="Compare the event with its payment; refund at Stripe's dashboard, or accept.",
+    ),
+    FindingKind(
+        name="plan_invoice_missing",
+        label="Plan's invoice paid at Stripe, not here",
+        bucket=Bucket.MISSING_HERE,
+        severity=Severity.HIGH,
+        repair=Repair.PLAN,
+        suggestion=_READ_PLAN,
+    ),
+    FindingKind(
+        name="subscription_differs",
+        label="Subscription is not what is recorded",
+        bucket=Bucket.MISSING_HERE,
+        severity=Severity.LOW,
+        repair=Repair.PLAN,
+        suggestion=_READ_PLAN,
+    ),
+    FindingKind(
+        name="plan_price_unknown",
+        label="Plan's invoice at a price of no plan",
+        bucket=Bucket.MISSING_HERE,
+        severity=Severity.HIGH,
+        repair=Repair.STAFF,
+        suggestion="Enter the price with its plan in the admin, then run reconcile_stripe; or refund the invoice.",
+    ),
+    FindingKind(
+        name="plan_invoice_unknown",
+        label="Plan's invoice paid here, not at Stripe",
+        bucket=Bucket.MISSING_THERE,
+        severity=Severity.CRITICAL,
+        repair=Repair.STAFF,
+        suggestion=_LOOK_UP,
+    ),
+    FindingKind(
+        name="plan_invoice_differs",
+        label="Plan's invoice is not what is recorded",
+        bucket=Bucket.AMOUNT,
+        severity=Severity.HIGH,
+        repair=Repair.PLAN,
+        suggestion=_READ_PLAN,
     ),
     FindingKind(
         name="granted_not_paid",
@@ -276,5 +318,12 @@ _KINDS = (
 FINDING_KINDS: dict[str, FindingKind] = {kind.name: kind for kind in _KINDS}
 # Raised by what notices them, convergence or the inbox; a run of reconciliation does not end them.
 RAISED_ELSEWHERE = frozenset(
-    {"payment_mismatched", "event_unmatched", "event_failed", "event_contradicted", "books_do_not_close"}
+    {
+        "payment_mismatched",
+        "plan_price_unknown",
+        "event_unmatched",
+        "event_failed",
+        "event_contradicted",
+        "books_do_not_close",
+    }
 )

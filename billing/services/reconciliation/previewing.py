@@ -46,6 +46,9 @@ def preview_repair(*, finding: ReconciliationFinding, gateway: StripeGateway) ->
     if repair is Repair.FORGET_CUSTOMER:
         outcome = "The id is kept as a former one. Credits stay; the next purchase makes a new customer at Stripe."
         return RepairPreview(rows=(), outcome=outcome)
+    if repair is Repair.PLAN:
+        outcome = "What Stripe has is read again and merged: credits follow what its lines allow, no more and no less."
+        return RepairPreview(rows=(), outcome=outcome)
     if finding.payment is None:
         outcome = "The event is put into the inbox, which reads its object at Stripe and does what it says."
         return RepairPreview(rows=(), outcome=outcome)

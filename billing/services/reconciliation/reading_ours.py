@@ -21,7 +21,7 @@ Row = TypeVar("Row", bound=Model)
 def read_our_payments(reading: Reading) -> None:
     """Payments begun in the window that have a name at Stripe."""
     begun = Payment.objects.select_related("customer")
-    for chunk in _unseen(reading.scope, begun, time="created_at", name="checkout_session_id", owner="customer"):
+    for chunk in unseen(reading.scope, begun, time="created_at", name="checkout_session_id", owner="customer"):
         for payment in chunk:
             reading.collect(_check_payment(reading, payment))
         reading.counts.add_object("our_payments", len(chunk))
@@ -31,7 +31,7 @@ def read_our_payments(reading: Reading) -> None:
 def read_our_refunds(reading: Reading) -> None:
     """Refunds that are recorded as made in the window."""
     refunds = PaymentRefund.objects.select_related("payment__customer")
-    for chunk in _unseen(reading.scope, refunds, time="refunded_at", name="refund_id", owner="payment__customer"):
+    for chunk in unseen(reading.scope, refunds, time="refunded_at", name="refund_id", owner="payment__customer"):
         for refund in chunk:
             reading.collect(_check_refund(reading, refund))
         reading.counts.add_object("our_refunds", len(chunk))
@@ -41,12 +41,12 @@ def read_our_refunds(reading: Reading) -> None:
 def read_our_disputes(reading: Reading) -> None:
     """Disputes and their movements that are recorded as of the window."""
     disputes = PaymentDispute.objects.select_related("payment__customer")
-    for chunk in _unseen(reading.scope, disputes, time="opened_at", name="dispute_id", owner="payment__customer"):
+    for chunk in unseen(reading.scope, disputes, time="opened_at", name="dispute_id", owner="payment__customer"):
         for dispute in chunk:
             reading.collect(_check_dispute(reading, dispute))
         reading.counts.add_object("our_disputes", len(chunk))
     moved = DisputeMovement.objects.select_related("dispute__payment__customer")
-    for movements in _unseen(
+    for movements in unseen(
         reading.scope, moved, time="occurred_at", name="balance_transaction_id", owner="dispute__payment__customer"
     ):
         for movement in movements:
@@ -54,7 +54,7 @@ def read_our_disputes(reading: Reading) -> None:
     reading.progress(step="our_disputes", at=None)
 
 
-def _unseen(scope: StripeScope, rows: QuerySet[Row], *, time: str, name: str, owner: str) -> Iterator[list[Row]]:
+def unseen(scope: StripeScope, rows: QuerySet[Row], *, time: str, name: str, owner: str) -> Iterator[list[Row]]:
     """Chunks of rows whose id at Stripe was in none of its lists."""
     rows = rows.filter(**{f"{time}__gte": scope.since, f"{name}__isnull": False})
     if scope.until:

@@ -17,16 +17,17 @@ from billing.services.reconciliation.compare_payments import (
     compare_invoice,
     compare_session,
 )
+from billing.services.reconciliation.compare_plans import InvoicesOfPage, compare_plan_invoice, plan_intent
 from billing.services.reconciliation.local_rows import Names, PaymentsOfPage
-from billing.services.reconciliation.seen import remember_seen, times_seen
+from billing.services.reconciliation.seen import payments_seen, remember_seen, times_seen
 from billing.services.reconciliation.shapes import Difference
 
 T = TypeVar("T")
 
 
 def read_payment_intents(reading: Reading) -> None:
-    """Payment intents. They come first: they know when the money of a session was taken."""
-    for page in _pages(
+    """Payment intents. They come before sessions: they know when the money of one was taken."""
+    for page in pages(
         reading, lambda named: reading.gateway.page_payment_intents(window=reading.scope.window, **named)
     ):
         names = [Names(reference=one.payment_reference, payment_intent_id=one.id) for one in page]
@@ -35,9 +36,11 @@ def read_payment_intents(reading: Reading) -> None:
         remember_seen(
             (one.id, payment.pk if payment else None, one.charged_at) for one, payment in zip(page, found, strict=True)
         )
+        plans = payments_seen([plan_intent(one.id) for one in page])
         reading.collect(
             difference
             for one, payment in zip(page, found, strict=True)
+            if payment is not None or plan_intent(one.id) not in plans  # its invoice is compared
             for difference in compare_intent(
                 intent=one, payment=payment, occurred_at=one.created_at or reading.scope.since
             )
@@ -48,7 +51,7 @@ def read_payment_intents(reading: Reading) -> None:
 
 def read_sessions(reading: Reading) -> None:
     """Checkout sessions of purchases; those of subscriptions and of saved cards grant nothing by themselves."""
-    for page in _pages(reading, lambda named: reading.gateway.page_sessions(window=reading.scope.window, **named)):
+    for page in pages(reading, lambda named: reading.gateway.page_sessions(window=reading.scope.window, **named)):
         names = [
             Names(reference=one.payment_reference, session_id=one.id, payment_intent_id=one.payment_intent_id)
             for one in page
@@ -84,7 +87,7 @@ def read_charges(reading: Reading) -> None:
     those by customer.
     """
     of_one_customer = reading.scope.customer is not None
-    for page in _pages(reading, lambda named: reading.gateway.page_charges(window=reading.scope.window, **named)):
+    for page in pages(reading, lambda named: reading.gateway.page_charges(window=reading.scope.window, **named)):
         names = [
             Names(reference=one.payment_reference, payment_intent_id=one.payment_intent_id, charge_id=one.id)
             for one in page
@@ -94,7 +97,12 @@ def read_charges(reading: Reading) -> None:
         remember_seen(
             (one.id, payment.pk if payment else None, one.created_at) for one, payment in zip(page, found, strict=True)
         )
-        pairs = list(zip(page, found, strict=True))
+        plans = payments_seen([plan_intent(one.payment_intent_id) for one in page])
+        pairs = [
+            (one, payment)
+            for one, payment in zip(page, found, strict=True)
+            if payment is not None or plan_intent(one.payment_intent_id) not in plans
+        ]
         reading.collect(
             difference for one, payment in pairs for difference in compare_charge(charge=one, payment=payment)
         )
@@ -106,20 +114,34 @@ def read_charges(reading: Reading) -> None:
 
 
 def read_invoices(reading: Reading) -> None:
-    """Invoices that name payments of ours."""
-    for page in _pages(reading, lambda named: reading.gateway.page_invoices(window=reading.scope.window, **named)):
+    """Invoices that name payments of ours, and those of plans of our customers. They come first: they know which
+    intents pay plans.
+    """
+    for page in pages(reading, lambda named: reading.gateway.page_invoices(window=reading.scope.window, **named)):
         names = [Names(reference=one.payment_reference) for one in page]
         payments = PaymentsOfPage(names)
+        plans = InvoicesOfPage(page)
+        remember_seen((one.id, None, one.paid_at) for one in page)
+        remember_seen(
+            (plan_intent(intent_id), None, None)
+            for one in page
+            if plans.is_ours(one)
+            for intent_id in one.payment_intent_ids
+        )
         reading.collect(
             difference
             for one, each in zip(page, names, strict=True)
-            for difference in compare_invoice(invoice=one, payment=payments.find(each))
+            for difference in (
+                compare_plan_invoice(invoice=one, plans=plans)
+                if one.subscription_id
+                else compare_invoice(invoice=one, payment=payments.find(each))
+            )
         )
         reading.counts.add_object("invoices", len(page))
         reading.progress(step="invoices", at=page[-1].created_at)
 
 
-def _pages(reading: Reading, read: Callable[[dict[str, str]], Iterator[list[T]]]) -> Iterator[list[T]]:
+def pages(reading: Reading, read: Callable[[dict[str, str]], Iterator[list[T]]]) -> Iterator[list[T]]:
     """The pages of all customers, or of each id at Stripe of the one that is compared."""
     if reading.scope.customer is None:
         yield from read({})

@@ -25,6 +25,7 @@ from billing.services.findings import end_finding
 from billing.services.payment_facts import PaymentFacts, facts_of_fraud_warning
 from billing.services.payment_reading import read_payment_facts, refresh_payment
 from billing.services.payments import converge_payment
+from billing.services.plan_reading import read_plan_object
 from billing.services.reconciliation.kinds import FINDING_KINDS, Repair
 from billing.services.reconciliation.settling import is_settled
 from billing.services.reconciliation.shapes import Inbox
@@ -117,6 +118,8 @@ def repair_findings(
             is_known = finding.payment_id is not None and repairs.is_converged(finding.payment_id)
             is_told = is_known and _is_told_by_payment(finding)
             repairs.attempt(partial(_put_into_inbox, finding, inbox, is_told=is_told))
+        elif repair is Repair.PLAN:
+            repairs.attempt(partial(read_plan_object, stripe_id=finding.stripe_id, gateway=gateway))
         elif finding.kind == _WARNING:
             repairs.attempt(partial(_hear_warnings, finding, gateway))
     for finding in findings:

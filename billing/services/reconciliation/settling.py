@@ -7,11 +7,13 @@ from billing.models import (
     DisputeMovement,
     EventState,
     FraudWarning,
+    Invoice,
     Payment,
     PaymentDispute,
     PaymentRefund,
     ReconciliationFinding,
     StripeEvent,
+    Subscription,
 )
 
 
@@ -77,6 +79,19 @@ def _is_customer_forgotten(finding: ReconciliationFinding, payment: Payment | No
     return not BillingCustomer.objects.filter(stripe_customer_id=finding.stripe_id).exists()
 
 
+def _is_invoice_the_same(finding: ReconciliationFinding, payment: Payment | None) -> bool:
+    known = Invoice.objects.filter(invoice_id=finding.stripe_id).first()
+    return known is not None and (known.status, known.total_minor) == (
+        finding.theirs.get("status"),
+        finding.theirs.get("total_minor"),
+    )
+
+
+def _has_read_subscription_since(finding: ReconciliationFinding, payment: Payment | None) -> bool:
+    known = Subscription.objects.filter(subscription_id=finding.stripe_id).first()
+    return known is not None and known.read_at > finding.last_seen_at
+
+
 SETTLED: dict[str, Callable[[ReconciliationFinding, Payment | None], bool]] = {
     "paid_not_granted": _is_granted,
     "amount_differs": _is_amount_the_same,
@@ -88,6 +103,9 @@ SETTLED: dict[str, Callable[[ReconciliationFinding, Payment | None], bool]] = {
     "dispute_state_differs": _has_read_dispute_since,
     "dispute_movement_not_recorded": _is_movement_known,
     "fraud_warning_not_recorded": _is_warning_known,
+    "plan_invoice_missing": _is_invoice_the_same,
+    "plan_invoice_differs": _is_invoice_the_same,
+    "subscription_differs": _has_read_subscription_since,
     "event_missed": _is_event_known,
     "customer_deleted": _is_customer_forgotten,
 }

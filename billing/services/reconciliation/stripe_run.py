@@ -31,6 +31,7 @@ from billing.services.reconciliation.reading_payments import (
     read_payment_intents,
     read_sessions,
 )
+from billing.services.reconciliation.reading_plans import read_our_invoices, read_subscriptions
 from billing.services.reconciliation.repairing import Repairs, is_repairable, repair_findings
 from billing.services.reconciliation.runs import ending_badly, finish_run, start_run
 from billing.services.reconciliation.seen import (
@@ -107,10 +108,11 @@ def _read(reading: Reading, inbox: Inbox) -> None:
         read_customers(reading)
     else:
         check_customer(reading, customer=customer)
+    read_invoices(reading)
     read_payment_intents(reading)
     read_sessions(reading)
     read_charges(reading)
-    read_invoices(reading)
+    read_subscriptions(reading)
     if customer is None:
         read_refunds(reading)
         read_disputes(reading)
@@ -120,6 +122,7 @@ def _read(reading: Reading, inbox: Inbox) -> None:
     read_our_payments(reading)
     read_our_refunds(reading)
     read_our_disputes(reading)
+    read_our_invoices(reading)
 
 
 def _repair(reading: Reading, inbox: Inbox) -> None:

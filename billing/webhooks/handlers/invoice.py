@@ -21,7 +21,9 @@ def handle_invoice(*, event: EventEnvelope, gateway: StripeGateway) -> Effect | 
 @unknown_if_missing
 def handle_invoice_payment(*, event: EventEnvelope, gateway: StripeGateway) -> Effect | None:
     """The effect of the invoice that was paid."""
-    return _effect(invoice_id=invoice_of(event.object), event=event, gateway=gateway)
+    # An event that reconciliation put here has nothing but ids.
+    invoice_id = invoice_of(event.object) or gateway.retrieve_invoice_of_payment(invoice_payment_id=event.object_id)
+    return _effect(invoice_id=invoice_id, event=event, gateway=gateway)
 
 
 def _effect(*, invoice_id: str, event: EventEnvelope, gateway: StripeGateway) -> Effect | None:

@@ -12,15 +12,16 @@ from billing.selectors.payments import find_payment
 from billing.services.payment_facts import facts_of_intent, facts_of_session, with_subtotal_of
 from billing.services.payments import converge_payment
 from billing.webhooks.effects import Effect
-from billing.webhooks.handlers.finding_payment import find_plan_invoice
+from billing.webhooks.handlers.finding_payment import find_plan_invoice, unknown_if_missing
 
 
+@unknown_if_missing
 def handle_payment_intent(*, event: EventEnvelope, gateway: StripeGateway) -> Effect | None:
     """The effect of an intent's event; None while the intent is none of ours."""
     intent = parse_payment_intent(event.object)
     payment = find_payment(reference=intent.payment_reference, payment_intent_id=intent.id)
     if payment is None:
-        return find_plan_invoice(payment_intent_id=intent.id, stripe_customer_id=intent.customer_id, gateway=gateway)
+        return _of_plan(intent=intent, gateway=gateway)
     if not is_our_release(event.api_version):
         intent = gateway.retrieve_payment_intent(payment_intent_id=intent.id)
     occurred_at = event.created_at or timezone.now()
@@ -31,6 +32,14 @@ def handle_payment_intent(*, event: EventEnvelope, gateway: StripeGateway) -> Ef
             facts[0] = with_subtotal_of(session=session, facts=facts[0])
             facts.append(facts_of_session(session=session, occurred_at=occurred_at))
     return partial(converge_payment, facts=facts)
+
+
+def _of_plan(*, intent: PaymentIntentFacts, gateway: StripeGateway) -> Effect | None:
+    """The effect of the invoice that it pays. An event that reconciliation put here does not say whose intent it is."""
+    customer_id = intent.customer_id
+    if not customer_id:
+        customer_id = gateway.retrieve_payment_intent(payment_intent_id=intent.id).customer_id
+    return find_plan_invoice(payment_intent_id=intent.id, stripe_customer_id=customer_id, gateway=gateway)
 
 
 def _needs_its_session(*, payment: Payment, intent: PaymentIntentFacts) -> bool:

@@ -129,11 +129,11 @@ def test_alarm_is_one_mail_with_kinds_and_no_person(
     settings.FINANCE_EMAILS = ["finance@example.com", "second@example.com"]
     run = reconcile(gateway)
 
-    assert alarm_of_run(run=run) == 3
+    assert alarm_of_run(run=run) == 6
 
     [sent] = mail.outbox
     assert sent.to == ["finance@example.com", "second@example.com"]
-    assert "3 new findings, 3 of them open" in sent.subject
+    assert "6 new findings, 6 of them open" in sent.subject
     assert f"1  {FINDING_KINDS['paid_not_granted'].label}: open" in sent.body
     assert "/admin/billing/reconciliationfinding/?state__exact=open" in sent.body
     assert customer.user is not None
@@ -155,7 +155,7 @@ def test_broken_mail_server_fails_nothing(lost: Payment, gateway: StripeGateway,
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
 
-    assert alarm_of_run(run=reconcile(gateway)) == 3
+    assert alarm_of_run(run=reconcile(gateway)) == 6
 
 
 def test_findings_of_webhooks_are_told_with_the_next_run(
