@@ -21,6 +21,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from accounts.models import ApiKey, Scope, User
 
@@ -30,7 +31,7 @@ _SECRET_ALPHABET: Final = string.ascii_letters + string.digits  # a double click
 _SECRET_LENGTH: Final = 43
 _SHAPE: Final = re.compile(r"(ppk_(?:live|test))_([0-9a-z]{16})_([0-9A-Za-z]{43})", re.ASCII)
 _LAST_USED_STEP: Final = timedelta(minutes=1)  # coarse: not one write per call
-MAX_LIVE_KEYS: Final = 20  # of one user; rotation needs room for one more
+MAX_LIVE_KEYS: Final = 20  # of one user, where nothing else is said; rotation needs room for one more
 ROTATION_OVERLAP: Final = timedelta(hours=24)
 
 
@@ -43,10 +44,11 @@ class KeyRefused(Exception):
 
 
 class TooManyKeys(Exception):
-    """The user has as many live keys as one may have."""
+    """The user has as many live keys as this user may have."""
 
-    def __init__(self) -> None:
-        super().__init__(f"There are {MAX_LIVE_KEYS} live keys already. Revoke one that is not used any more.")
+    def __init__(self, *, most: int = MAX_LIVE_KEYS) -> None:
+        self.most = most
+        super().__init__(f"There are {most} live keys already. Revoke one that is not used any more.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def issue_key(
 
     Raises:
         PermissionError: the scope `customers`, and `created_by` is not staff: it reaches everybody's credits.
-        TooManyKeys: the user has `MAX_LIVE_KEYS` live ones.
+        TooManyKeys: the user has `most_live_keys` live ones.
     """
     wanted = [scope.value for scope in Scope if scope.value in scopes]
     if not wanted or len(wanted) != len(set(scopes)):
@@ -82,8 +84,9 @@ def issue_key(
     secret = "".join(secrets.choice(_SECRET_ALPHABET) for _ in range(_SECRET_LENGTH))
     with transaction.atomic():
         User.objects.select_for_update().get(pk=user.pk)  # so that two tabs cannot both make the last one
-        if live_keys(user=user, now=timezone.now()).count() >= MAX_LIVE_KEYS + (replaces is not None):
-            raise TooManyKeys
+        most = most_live_keys(user=user)
+        if live_keys(user=user, now=timezone.now()).count() >= most + (replaces is not None):
+            raise TooManyKeys(most=most)
         key = ApiKey.objects.create(
             key_id="".join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH)),
             prefix=settings.API_KEY_PREFIX,
@@ -173,6 +176,12 @@ def rotate_key(*, key: ApiKey, now: datetime, actor: User, overlap: timedelta = 
 def live_keys(*, user: User, now: datetime) -> QuerySet[ApiKey]:
     """The user's keys that work now."""
     return ApiKey.objects.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=now), user=user, revoked_at__isnull=True)
+
+
+def most_live_keys(*, user: User) -> int:
+    """How many live keys the user may have: what `API_KEYS_ALLOWED` says (a plan, say), else `MAX_LIVE_KEYS`."""
+    said: int | None = import_string(settings.API_KEYS_ALLOWED)(user=user)
+    return MAX_LIVE_KEYS if said is None else said
 
 
 def _hash(secret: str) -> str:

@@ -24,12 +24,12 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.api_keys import (
-    MAX_LIVE_KEYS,
     ROTATION_OVERLAP,
     KeyRefused,
     NewKey,
     TooManyKeys,
     issue_key,
+    most_live_keys,
     revoke_key,
     rotate_key,
 )
@@ -66,7 +66,8 @@ def who_proved_it(view: View) -> View:
 def api_keys(request: HttpRequest, user: User) -> HttpResponseBase:
     """The live keys with what they may do and have spent, and those that have ended."""
     live, ended = list_keys(user=user, now=timezone.now())
-    context = {"live": live, "ended": ended, "most": MAX_LIVE_KEYS, "is_full": len(live) >= MAX_LIVE_KEYS}
+    most = most_live_keys(user=user)
+    context = {"live": live, "ended": ended, "most": most, "used": len(live), "is_full": len(live) >= most}
     return render(request, "accounts/api_keys.html", context)
 
 

@@ -62,6 +62,32 @@ class UnknownModel(BillingError):
         super().__init__(f"There is no model {model!r} here. There are: {', '.join(known) or 'none yet'}.")
 
 
+class ModelNotInPlan(BillingError):
+    """The model has a price, and the customer's plan does not include it."""
+
+    code = "model_not_in_plan"
+
+    def __init__(self, *, model: str, plan: str, models: list[str]) -> None:
+        self.model, self.plan, self.models = model, plan, models
+        super().__init__(
+            f"The plan {plan} does not include the model {model!r}. It includes: {', '.join(models)}. "
+            "A larger plan may include more."
+        )
+
+
+class CallAbovePlan(BillingError):
+    """The call may take more tokens than one call of the customer's plan."""
+
+    code = "call_above_plan_limit"
+
+    def __init__(self, *, plan: str, limit: int, tokens: int) -> None:
+        self.plan, self.token_limit, self.tokens = plan, limit, tokens
+        super().__init__(
+            f"This call may take {tokens} tokens, question and answer together; the plan {plan} allows {limit} a call. "
+            "Ask for a shorter answer (max_tokens), or choose a larger plan."
+        )
+
+
 class UnknownOperation(BillingError):
     """The operation has no price."""
 
@@ -239,6 +265,15 @@ class CorrectionNotPossible(BillingError):
     def __init__(self, *, fault: str) -> None:
         self.fault = fault
         super().__init__(f"This correction is not possible: {fault}.")
+
+
+class NothingSold(BillingError):
+    """Nothing is sold, or not to this customer yet."""
+
+    code = "nothing_sold"
+
+    def __init__(self) -> None:
+        super().__init__("Nothing can be bought at the moment. Your credits can be spent as always.")
 
 
 class PackUnavailable(BillingError):

@@ -6,12 +6,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import Scope
-from billing import conf
 from billing.api.base import CallerView, read_query
 from billing.api.lists import ListQuery, answer_list
 from billing.api.shapes import pack_shape
 from billing.errors import InvalidRequest
 from billing.models import CreditPack
+from billing.selectors.selling import sells_to
 from billing.selectors.shop import packs_for_sale
 
 
@@ -22,7 +22,7 @@ class CreditPacks(CallerView):
 
     def get(self, request: Request) -> Response:
         query = read_query(request, ListQuery)
-        packs = packs_for_sale() if conf.is_billing_enabled() else []
+        packs = packs_for_sale() if sells_to(self.acting_for()) else []
         if "starting_after" in query:
             packs = packs[_place_after(query["starting_after"], packs) :]
         limit = query["limit"]

@@ -16,6 +16,8 @@ from rest_framework.request import Request
 from accounts.models import ApiKey
 from billing import conf
 from billing.errors import RateLimited
+from billing.models import BillingCustomer
+from billing.selectors.plan_limits import key_requests_per_minute
 from billing.views.checkout import hash_address
 
 WINDOW_SECONDS: Final = 60
@@ -51,15 +53,24 @@ def count_request(request: Request) -> None:
         RateLimited: one of the two has had as many as it may in this minute.
     """
     limit = conf.api_requests_per_minute()
-    if limit <= 0:
-        return
-    limits = {"address": limit}
-    names = {"address": hash_address(request._request)}
+    limits, names = {"address": limit}, {"address": hash_address(request._request)}
     if isinstance(request.auth, ApiKey):
-        limits["key"], names["key"] = limit, request.auth.key_id
+        limits["key"], names["key"] = _limit_of_key(request.auth), request.auth.key_id
+        if limit > 0:  # the plan's may be the larger one, and its programs share an address
+            limits["address"] = max(limit, limits["key"])
     elif request.user is not None and request.user.pk is not None:
         limits["user"], names["user"] = limit, str(request.user.pk)
-    _count(request, names=names, limits=limits)
+    limits = {policy: each for policy, each in limits.items() if each > 0}
+    if limits:
+        _count(request, names={policy: names[policy] for policy in limits}, limits=limits)
+
+
+def _limit_of_key(key: ApiKey) -> int:
+    """Requests a minute for a key: what the plan of its owner says, else the usual; 0 is no limit."""
+    try:
+        return key_requests_per_minute(customer_id=key.user.billing_customer.pk)  # type: ignore[union-attr]
+    except BillingCustomer.DoesNotExist:
+        return conf.api_requests_per_minute()
 
 
 def count_wrong_key(request: Request) -> None:

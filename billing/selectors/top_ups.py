@@ -6,7 +6,6 @@ from decimal import Decimal
 from django.db.models import BigIntegerField, Max, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
-from billing import conf
 from billing.kinds import UNDONE_BY_MONEY
 from billing.models import (
     AutoTopUp,
@@ -20,6 +19,7 @@ from billing.models import (
     UncoveredPart,
 )
 from billing.money import ZERO
+from billing.selectors.selling import sells_to
 from billing.top_up_rules import MOST_DECLINES, Situation, count_declines, month_start
 
 OPEN = Q(paid_at__isnull=True, failed_at__isnull=True, refused_at__isnull=True)
@@ -61,7 +61,7 @@ def is_as_agreed(*, consent: TopUpConsent, pack: CreditPack) -> bool:
 def read_situation(
     *, top_up: AutoTopUp, consent: TopUpConsent, balance: CreditBalance, now: datetime, but: Payment | None = None
 ) -> Situation:
-    """What decides about a top-up now, as if the attempt `but` did not exist. Four queries."""
+    """What decides about a top-up now, as if the attempt `but` did not exist. A handful of queries."""
     others = attempts_of(customer_id=top_up.customer_id)
     if but is not None:
         others = others.exclude(pk=but.pk)
@@ -76,7 +76,7 @@ def read_situation(
         consent_gap=find_consent_gap(top_up=top_up) or "",
         available=balance.posted - balance.held,
         threshold=consent.threshold,
-        is_selling=conf.is_billing_enabled(),
+        is_selling=sells_to(top_up.customer),
         is_frozen=balance.frozen_at is not None,
         claw_back_debt=claw_back_debt(customer_id=top_up.customer_id) if balance.posted < 0 else ZERO,
         has_open_attempt=sums["open"] is not None,

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from billing import conf
-from billing.errors import IdempotencyConflict, InvalidRequest, StripeObjectMissing, StripeRefused
+from billing.errors import IdempotencyConflict, InvalidRequest, NothingSold, StripeObjectMissing, StripeRefused
 from billing.gateway.client import StripeGateway, UiMode, amount_line, price_line
 from billing.gateway.facts import SessionFacts
 from billing.gateway.faults import missing_param
@@ -16,6 +16,7 @@ from billing.ledger.locking import lock_accounts
 from billing.models import BillingCustomer, Payment, PaymentKind
 from billing.models.payment import new_payment_id
 from billing.pricing import may_take_code
+from billing.selectors.selling import sells_to
 from billing.services.checkout_limits import check_checkout_rate, lock_network
 from billing.services.orders import Order
 from billing.services.parked_events import wake_parked_events
@@ -63,12 +64,15 @@ def start_checkout(
     the card kept for automatic top-up, which that alone does not turn on.
 
     Raises:
+        NothingSold: nothing is sold, or not to this customer.
         CheckoutRateLimited: too many were opened by this customer or from this address.
         IdempotencyConflict: the form was used for another order.
         InvalidRequest: the form's checkout is over.
         StripeRefused: Stripe will not open it, now or later; recorded with the payment.
         StripeUnavailable: Stripe could not be reached; the same form may be sent again.
     """
+    if not sells_to(customer):
+        raise NothingSold
     payment = _prepare(
         customer=customer,
         order=order,

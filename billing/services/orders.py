@@ -44,7 +44,7 @@ def order_pack(*, slug: str) -> Order:
         PackUnavailable: no pack of that address is for sale.
     """
     pack = CreditPack.objects.filter(slug=slug, is_active=True).first()
-    if pack is None or not conf.is_billing_enabled():
+    if pack is None:
         raise PackUnavailable(pack=slug)
     return Order(
         kind=PaymentKind.PACK,
@@ -64,10 +64,7 @@ def order_custom_amount(*, amount_minor: int) -> Order:
 
     Raises:
         InvalidRequest: less or more than may be chosen.
-        PackUnavailable: nothing is sold.
     """
-    if not conf.is_billing_enabled():
-        raise PackUnavailable(pack="custom")
     least, most = conf.custom_amount_limits_minor()
     if not least <= amount_minor <= most:
         bounds = [format_money(amount_minor=bound, currency=CUSTOM_CURRENCY) for bound in (least, most)]

@@ -10,11 +10,12 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from billing import conf
-from billing.errors import PackUnavailable
+from billing.errors import NothingSold, PackUnavailable
 from billing.forms import CustomAmountForm
 from billing.models import BillingCustomer
 from billing.money import credits_for_minor
 from billing.selectors.overview import find_open_payment
+from billing.selectors.selling import sells_to
 from billing.selectors.shop import available_after_purchase, find_pack_for_sale, offer_of_pack, packs_for_sale
 from billing.services.orders import CUSTOM_CURRENCY
 from billing.views.access import customer_page
@@ -56,7 +57,9 @@ def buy_pack(request: HttpRequest, customer: BillingCustomer, pack: str) -> Http
     if request.method == "POST":
         return create_checkout(request, customer, pack)
     chosen = find_pack_for_sale(slug=pack)
-    if chosen is None or not conf.is_billing_enabled():
+    if not sells_to(customer):
+        return answer_refusal(request, NothingSold())
+    if chosen is None:
         return answer_refusal(request, PackUnavailable(pack=pack))
     order = Order(
         name=chosen.name,
@@ -78,7 +81,7 @@ def buy_custom(request: HttpRequest, customer: BillingCustomer) -> HttpResponseB
     if request.method == "POST":
         return create_checkout(request, customer, CUSTOM_SLUG)
     form = CustomAmountForm(request.GET)
-    if not form.is_valid() or not conf.is_billing_enabled():
+    if not form.is_valid() or not sells_to(customer):
         return _render_shop(request, customer, custom_form=form, status=400)
     credits = credits_for_minor(
         amount_minor=form.amount_minor, currency=CUSTOM_CURRENCY, credits_per_usd=conf.credits_per_usd()
@@ -101,7 +104,7 @@ def _render_shop(
         "balance": balance,
         "balance_before": balance.posted - balance.held,
         "offers": [offer_of_pack(pack=pack, posted=balance.posted, held=balance.held) for pack in packs_for_sale()],
-        "is_selling": conf.is_billing_enabled(),
+        "is_selling": sells_to(customer),
         "custom_form": custom_form,
         "minimum": custom_form.least,
         "maximum": custom_form.most,

@@ -9,10 +9,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from billing import conf
 from billing.errors import BillingError, CustomerFrozen, InvalidRequest, PackUnavailable, StripeUnavailable
 from billing.forms import TopUpForm
 from billing.models import BillingCustomer
+from billing.selectors.selling import sells_to
 from billing.selectors.shop import packs_for_sale
 from billing.selectors.top_up_page import TopUpPage, read_top_up_page
 from billing.services.gateway import configured_gateway
@@ -110,7 +110,7 @@ def _render(
         "card": card_name(page.top_up),
         "form": form or TopUpForm(initial=_initial(page), packs=packs),
         "packs": packs,
-        "is_selling": conf.is_billing_enabled(),
+        "is_selling": sells_to(customer),
     }
     return render(request, "billing/top_up.html", context, status=status)
 

@@ -166,6 +166,7 @@ DEFAULT_PRICE_MODEL = env.text("DEFAULT_PRICE_MODEL")
 SUMMARY_MODEL = env.text("SUMMARY_MODEL", "gpt-5-mini")
 SUMMARY_REPOSITORIES = env.words("SUMMARY_REPOSITORIES")
 # What the sweeper does after billing's own chores: a name for its log, and a function without arguments that counts.
+API_KEYS_ALLOWED = "billing.selectors.plan_limits.most_api_keys"  # of (user): how many live keys, or None
 SWEEP_CHORES = {"summaries_due": "usage.services.summary_runs.run_due_summaries"}
 API_REQUESTS_PER_MINUTE = env.integer("API_REQUESTS_PER_MINUTE", default=600)
 API_OPEN_STREAMS = env.integer("API_OPEN_STREAMS", default=50)

@@ -1,4 +1,4 @@
-"""`GET /v1/models`: what can be called, which is what has a price."""
+"""`GET /v1/models`: what can be called, which is what has a price and is included in the plan."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import Scope
-from billing.errors import ScopeMissing, UnknownModel
+from billing.errors import ModelNotInPlan, ScopeMissing, UnknownModel
 from billing.models import PricingConfig
+from billing.selectors.plan_limits import limits_of
 from billing.selectors.prices import offered_prices
 from usage.openai.base import OpenAiView
 
@@ -27,10 +28,12 @@ class ModelsView(OpenAiView):
 
 
 class Models(ModelsView):
-    """All of them, by name."""
+    """All that the customer's plan includes, by name."""
 
     def get(self, request: Request) -> Response:
-        rows = [model_shape(version) for version in offered_prices(at=timezone.now())]
+        limits = limits_of(customer_id=self.acting_for().pk)
+        versions = offered_prices(at=timezone.now())
+        rows = [model_shape(version) for version in versions if limits.allows_model(version.model)]
         return Response({"object": "list", "data": rows})
 
 
@@ -41,6 +44,9 @@ class OneModel(ModelsView):
         versions = {version.model: version for version in offered_prices(at=timezone.now())}
         if model not in versions:
             raise UnknownModel(model=model, known=list(versions)[:50])
+        limits = limits_of(customer_id=self.acting_for().pk)
+        if not limits.allows_model(model):
+            raise ModelNotInPlan(model=model, plan=limits.name, models=list(limits.models_allowed))
         return Response(model_shape(versions[model]))
 
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from billing.errors import UnknownModel
 from billing.models import PricingConfig
 from billing.money import CREDIT_STEP
+from billing.selectors.plan_limits import check_call
 from billing.selectors.prices import MAX_KNOWN_NAMES, charge_for_tokens, find_price, offered_models
 from billing.usage_cost import Tokens
 from usage.selectors.experience import expected_output_tokens
@@ -44,6 +45,7 @@ def estimate_call(
 
     Raises:
         UnknownModel: the model has no price.
+        ModelNotInPlan, CallAbovePlan: the customer's plan has no room for it.
     """
     if len(model) > MAX_MODEL_LENGTH or not is_storable(model):  # it would fail when the work is done
         known = offered_models(at=at)[:MAX_KNOWN_NAMES]
@@ -55,6 +57,7 @@ def estimate_call(
     expected = observed if observed is not None and answers == 1 else max(observed or 0, reserve)
     worst = max(expected, reserve) if max_tokens is None else max_tokens * answers
     expected = min(expected, worst)
+    check_call(customer_id=customer_id, model=model, tokens=input_tokens + worst)
 
     def credits_for(output: int) -> Decimal:
         tokens = Tokens(input=input_tokens, output=output)

@@ -112,7 +112,6 @@ describe(
             ],
         },
         query=ListQuery,
-        takes_customer=False,
     ),
 )
 describe(

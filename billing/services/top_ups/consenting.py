@@ -13,6 +13,7 @@ from billing.ledger import balances
 from billing.ledger.locking import lock_accounts
 from billing.models import AutoTopUp, BillingCustomer, CreditPack, TopUpCause, TopUpConsent, TopUpState
 from billing.money import format_credits, format_money
+from billing.selectors.selling import sells_to
 from billing.services.top_ups.stopping import stop_top_up
 from billing.services.top_ups.wording import Wording, card_name, word_consent
 
@@ -45,7 +46,7 @@ def propose(*, customer: BillingCustomer, choice: Choice) -> Proposal:
         InvalidRequest: the threshold or the limit does not fit the pack, or no card is saved.
     """
     pack = CreditPack.objects.filter(slug=choice.pack, is_active=True).first()
-    if pack is None or not conf.is_billing_enabled():
+    if pack is None or not sells_to(customer):
         raise PackUnavailable(pack=choice.pack)
     _check_choice(choice=choice, pack=pack)
     top_up = AutoTopUp.objects.filter(pk=customer.pk).first()

@@ -29,7 +29,7 @@ def decide_top_up(*, customer_id: int) -> Payment | None:
         due_at, now = accounts[customer_id].top_up_due_at, timezone.now()
         if due_at is None or due_at > now:
             return None
-        top_up = AutoTopUp.objects.select_related("consent__pack").get(pk=customer_id)
+        top_up = AutoTopUp.objects.select_related("consent__pack", "customer__user").get(pk=customer_id)
         consent = top_up.consent
         if consent is None:
             raise RuntimeError(f"Automatic top-up of customer {customer_id} is on without a consent.")

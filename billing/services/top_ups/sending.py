@@ -96,7 +96,7 @@ def _prepare(*, attempt_id: int) -> _Step | None:
 
 
 def _judge(*, attempt: Payment, consent: TopUpConsent, now: datetime) -> Judgement:
-    top_up = AutoTopUp.objects.select_related("consent__pack").get(pk=attempt.customer_id)
+    top_up = AutoTopUp.objects.select_related("consent__pack", "customer__user").get(pk=attempt.customer_id)
     if top_up.consent_id != consent.pk:
         return Judgement(verdict=Verdict.FORGET)
     return judge_now(top_up=top_up, consent=consent, now=now, but=attempt)
@@ -129,7 +129,7 @@ def is_over(attempt: Payment) -> bool:
 def _withdraw(attempt: Payment, *, judgement: Judgement, now: datetime) -> None:
     """End an attempt that Stripe never heard of; what spending asked for stays asked for, unless it is not wanted."""
     _end(attempt, reason="Withdrawn before it was sent. Nothing was charged.", at=now)
-    top_up = AutoTopUp.objects.select_related("consent__pack").get(pk=attempt.customer_id)
+    top_up = AutoTopUp.objects.select_related("consent__pack", "customer__user").get(pk=attempt.customer_id)
     if top_up.consent_id == attempt.consent_id:
         follow_judgement(top_up=top_up, judgement=judgement)
     log.info("top_up_withdrawn", payment=attempt.public_id, obstacle=judgement.obstacle)

@@ -101,15 +101,6 @@ def test_pack_that_is_not_for_sale_is_refused(slug: str) -> None:
         order_pack(slug=slug)
 
 
-def test_nothing_is_sold_while_billing_is_off(pack: CreditPack, settings: Settings) -> None:
-    settings.STRIPE_BILLING_ENABLED = False
-
-    with pytest.raises(PackUnavailable):
-        order_pack(slug=pack.slug)
-    with pytest.raises(PackUnavailable):
-        order_custom_amount(amount_minor=1000)
-
-
 @pytest.mark.parametrize("amount_minor", [499, 50_001, 0, -1000])
 def test_custom_amount_beyond_its_limits_is_refused(amount_minor: int) -> None:
     with pytest.raises(InvalidRequest, match=r"\$5\.00 to \$500\.00"):
