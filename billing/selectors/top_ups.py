@@ -6,6 +6,7 @@ from decimal import Decimal
 from django.db.models import BigIntegerField, Max, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
+from billing import conf
 from billing.kinds import UNDONE_BY_MONEY
 from billing.models import (
     AutoTopUp,
