@@ -80,8 +80,8 @@ def _refund_step(sandbox: Sandbox, refund: Resource) -> _Step:
 @contextmanager
 def _standing_at(sandbox: Sandbox, at: float) -> Iterator[None]:
     """Let the clock stand at a time while what was due then is done."""
-    sandbox.standing_at = at
+    before, sandbox.standing_at = sandbox.standing_at, at
     try:
         yield
     finally:
-        sandbox.standing_at = None
+        sandbox.standing_at = before

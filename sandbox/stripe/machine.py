@@ -46,7 +46,7 @@ class Sandbox:
         self.wake_worker: Callable[[], None] = lambda: None
         self.cause = Cause()
         self.step_at = 0.0  # when the step under way began: what happens in one step happens at one time
-        self.standing_at: float | None = None  # the time of what was due earlier, while it is being done
+        self.standing_at: float | None = None  # what the clock shows during a step
         with self.store.unit():
             self.clock_ahead_seconds = float((self.store.get(_CLOCK_ID) or {"ahead_seconds": 0})["ahead_seconds"])
         self._in_flight: set[str] = set()
@@ -57,12 +57,13 @@ class Sandbox:
         return int(self.time())
 
     def time(self) -> float:
-        """The time of the sandbox's clock: real time, as far ahead as the clock was moved."""
+        """The time of the sandbox's clock: real time, as far ahead as it was moved; during a step it stands still."""
         return time.time() + self.clock_ahead_seconds if self.standing_at is None else self.standing_at
 
     def move_clock(self, to: float) -> None:
         """Set the clock, which goes on from there, also after a restart."""
         self.clock_ahead_seconds = to - time.time()
+        self.standing_at = None if self.standing_at is None else to
         clock = {"id": _CLOCK_ID, "object": "sandbox.clock", "ahead_seconds": self.clock_ahead_seconds}
         self.store.put(clock)
 
@@ -76,11 +77,14 @@ class Sandbox:
         """Do the work inside as one step; its events name ``cause``, and leave when the step is done."""
         with self.store.unit():
             outer, self.cause = self.cause, cause or self.cause
-            self.step_at = time.time()
+            is_outermost = self.standing_at is None
+            self.step_at, self.standing_at = time.time(), self.time()
             try:
                 yield
             finally:
                 self.cause = outer
+                if is_outermost:
+                    self.standing_at = None
             must_wake, self.store.has_new_due = self.store.has_new_due, False
         if must_wake:
             self.wake_worker()

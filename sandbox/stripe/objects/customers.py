@@ -9,6 +9,7 @@ from sandbox.stripe.lists import list_page
 from sandbox.stripe.machine import Sandbox
 from sandbox.stripe.records import Resource, merge_metadata, new_id, random_word
 from sandbox.stripe.store import NOT_DELETED
+from sandbox.stripe.subscriptions.balances import move_balance
 
 _PLAIN_FIELDS = ("address", "description", "email", "name", "phone", "preferred_locales", "shipping", "tax_exempt")
 
@@ -73,7 +74,10 @@ def update_customer(call: Call) -> Resource:
     customer["invoice_settings"] = _merge_invoice_settings(call, customer)
     customer["metadata"] = merge_metadata(customer["metadata"], call.params.get("metadata"))
     save_change(call.sandbox, customer, before=before, event_type="customer.updated")
-    return customer
+    if (balance := call.params.get("balance", customer["balance"])) != customer["balance"]:
+        currency, amount = customer["currency"] or "usd", balance - customer["balance"]
+        move_balance(call.sandbox, customer["id"], amount=amount, kind="adjustment", currency=currency)
+    return require_customer(call.sandbox, call.id)
 
 
 def _check_address(address: dict[str, str]) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from sandbox.stripe.calls import Call
 from sandbox.stripe.errors import ApiError
-from sandbox.stripe.objects.subscriptions import refuse_unknown
+from sandbox.stripe.objects.subscriptions import refuse_failed_start, refuse_unknown
 from sandbox.stripe.records import Resource
 from sandbox.stripe.subscriptions.changing import change_subscription
 from sandbox.stripe.subscriptions.ending import cancel_subscription, require_running
@@ -49,9 +49,9 @@ _PREVIEWED = frozenset(
 def update_subscription(call: Call) -> Resource:
     """The changed subscription; what the change costs is billed now or with the next invoice."""
     refuse_unknown(call.params, _CHANGED)
-    if call.params.get("payment_behavior", "allow_incomplete") != "allow_incomplete":
-        raise ApiError("The sandbox knows the behaviour `allow_incomplete` only.", param="payment_behavior")
-    return change_subscription(call.sandbox, call.find("subscription"), call.params)
+    changed = change_subscription(call.sandbox, call.find("subscription"), call.params)
+    refuse_failed_start(call, changed)
+    return changed
 
 
 def cancel_subscription_call(call: Call) -> Resource:

@@ -4,11 +4,12 @@ from typing import Any
 
 from sandbox.stripe.calls import Call
 from sandbox.stripe.errors import ApiError
-from sandbox.stripe.lists import list_page, slice_page
+from sandbox.stripe.lists import list_page
 from sandbox.stripe.objects.customers import require_customer
 from sandbox.stripe.objects.session_plans import read_trial_end
 from sandbox.stripe.records import Resource, merge_metadata
 from sandbox.stripe.store import Condition
+from sandbox.stripe.subscriptions.settings import require_card_of
 from sandbox.stripe.subscriptions.starting import Start, automatic_tax, start_subscription
 
 _TAKEN_OVER = ("description", "trial_settings", "cancel_at", "cancel_at_period_end", "payment_settings")
@@ -38,8 +39,6 @@ def create_subscription(call: Call) -> Resource:
     params = call.params
     refuse_unknown(params, _READ)
     customer = require_customer(call.sandbox, params.get("customer", ""), param="customer")
-    if params.get("payment_behavior", "allow_incomplete") != "allow_incomplete":
-        raise ApiError("The sandbox knows the behaviour `allow_incomplete` only.", param="payment_behavior")
     is_taxed = params.get("automatic_tax", {}).get("enabled", False)
     start = Start(
         customer_id=customer["id"],
@@ -50,7 +49,10 @@ def create_subscription(call: Call) -> Resource:
         payment_method_id=params.get("default_payment_method"),
         fields={**_given_fields(params), "automatic_tax": automatic_tax(is_enabled=is_taxed)},
     )
-    return start_subscription(call.sandbox, start)
+    require_card_of(call.sandbox, params.get("default_payment_method"), customer_id=customer["id"])
+    started = start_subscription(call.sandbox, start)
+    refuse_failed_start(call, started)
+    return started
 
 
 def retrieve_subscription(call: Call) -> Resource:
@@ -78,19 +80,6 @@ def list_subscriptions(call: Call) -> Resource:
     )
 
 
-def retrieve_subscription_item(call: Call) -> Resource:
-    """An item of a subscription."""
-    item = call.find("subscription_item")
-    subscription = call.sandbox.require("subscription", item["subscription"])
-    return next((one for one in subscription["items"]["data"] if one["id"] == item["id"]), item)
-
-
-def list_subscription_items(call: Call) -> Resource:
-    """A page of the items of a subscription."""
-    subscription = call.sandbox.require("subscription", call.params.get("subscription", ""), param="subscription")
-    return slice_page(subscription["items"]["data"], url=call.path, params=call.params)
-
-
 def _given_fields(params: dict[str, Any]) -> Resource:
     return {name: params[name] for name in _TAKEN_OVER if name in params}
 
@@ -99,3 +88,13 @@ def refuse_unknown(params: dict[str, Any], known: frozenset[str]) -> None:
     """Refuse parameters that Stripe takes and the sandbox would silently ignore."""
     if unknown := params.keys() - known:
         raise ApiError(f"The sandbox does not know `{min(unknown)}` of subscriptions.", param=min(unknown))
+    if params.get("payment_behavior", "allow_incomplete") not in ("allow_incomplete", "error_if_incomplete"):
+        message = "The sandbox knows the behaviors `allow_incomplete` and `error_if_incomplete` only."
+        raise ApiError(message, param="payment_behavior")
+
+
+def refuse_failed_start(call: Call, subscription: Resource) -> None:
+    """With ``error_if_incomplete`` nothing of a request stays whose invoice is not paid at once."""
+    invoice = call.sandbox.store.get(subscription["latest_invoice"] or "") or {}
+    if call.params.get("payment_behavior") == "error_if_incomplete" and invoice.get("status") == "open":
+        raise ApiError("Your card was declined.", status=402, kind="card_error", code="card_declined")

@@ -26,9 +26,10 @@ def apply_settings(sandbox: Sandbox, subscription: Resource, params: dict[str, A
     """Change what costs nothing; the subscription is not saved here.
 
     Raises:
-        ApiError: it has ended, or a time is past.
+        ApiError: it has ended, a time is past, or the card is not saved with the customer.
     """
     require_running(subscription)
+    require_card_of(sandbox, params.get("default_payment_method"), customer_id=subscription["customer"])
     subscription |= {name: params[name] or None for name in _PLAIN if name in params}
     subscription["metadata"] = merge_metadata(subscription["metadata"], params.get("metadata"))
     if "pause_collection" in params:
@@ -47,6 +48,20 @@ def apply_settings(sandbox: Sandbox, subscription: Resource, params: dict[str, A
         _set_end(sandbox, subscription, at=at)
     if details := params.get("cancellation_details"):
         subscription["cancellation_details"] = {**subscription["cancellation_details"], **details}
+
+
+def require_card_of(sandbox: Sandbox, payment_method_id: str | None, *, customer_id: str) -> None:
+    """Refuse a payment method that is not saved with the customer.
+
+    Raises:
+        ApiError: it does not exist, or belongs to nobody or to somebody else.
+    """
+    if not payment_method_id:
+        return
+    found = sandbox.require("payment_method", payment_method_id, param="default_payment_method")
+    if found["customer"] != customer_id:
+        message = f"The customer does not have a payment method with the ID {payment_method_id}."
+        raise ApiError(message, code="resource_missing", param="default_payment_method")
 
 
 def subscriptions_of(sandbox: Sandbox, customer_id: str) -> list[Resource]:

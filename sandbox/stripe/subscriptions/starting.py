@@ -65,20 +65,8 @@ def automatic_tax(*, is_enabled: bool) -> Resource:
 
 def _build_subscription(sandbox: Sandbox, start: Start) -> Resource:
     now, subscription_id, trial_end = sandbox.now(), new_id("sub"), start.trial_end
-    items = [
-        new_item(sandbox, subscription_id=subscription_id, given=given, at=f"items[{index}]", start=now)
-        for index, given in enumerate(start.items)
-    ]
-    check_items(items)
-    recurring = items[0]["price"]["recurring"]
-    for item in items:
-        item["current_period_end"] = trial_end or period_end(anchor=now, start=now, recurring=recurring)
-    discounts = [
-        new_discount(
-            sandbox, given, subscription_id=subscription_id, customer_id=start.customer_id, session_id=start.session_id
-        )["id"]
-        for given in start.discounts
-    ]
+    items = _new_items(sandbox, start, subscription_id)
+    discounts = _new_discounts(sandbox, start, subscription_id)
     return {
         "id": subscription_id,
         "object": "subscription",
@@ -130,3 +118,21 @@ def _build_subscription(sandbox: Sandbox, start: Start) -> Resource:
         "trial_start": now if trial_end else None,
         **start.fields,
     }
+
+
+def _new_items(sandbox: Sandbox, start: Start, subscription_id: str) -> list[Resource]:
+    now = sandbox.now()
+    items = [
+        new_item(sandbox, subscription_id=subscription_id, given=given, at=f"items[{index}]", start=now)
+        for index, given in enumerate(start.items)
+    ]
+    check_items(items)
+    recurring = items[0]["price"]["recurring"]
+    for item in items:
+        item["current_period_end"] = start.trial_end or period_end(anchor=now, start=now, recurring=recurring)
+    return items
+
+
+def _new_discounts(sandbox: Sandbox, start: Start, subscription_id: str) -> list[str]:
+    ids = {"subscription_id": subscription_id, "customer_id": start.customer_id}
+    return [new_discount(sandbox, given, **ids, session_id=start.session_id)["id"] for given in start.discounts]

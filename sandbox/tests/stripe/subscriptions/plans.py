@@ -61,3 +61,11 @@ def period_of(subscription: stripe.Subscription) -> tuple[int, int]:
     """The current period, which lives on the item."""
     item = subscription["items"].data[0]
     return item.current_period_start, item.current_period_end
+
+
+def update(plans: Plans, subscription: stripe.Subscription, **params: Any) -> stripe.Subscription:
+    """Change the one item by a request, and other fields."""
+    item = {name: params.pop(name) for name in ("price", "quantity") if name in params}
+    if item:
+        params["items"] = [{"id": subscription["items"].data[0].id, **item}]
+    return plans.client.v1.subscriptions.update(subscription.id, params)  # type: ignore[arg-type]

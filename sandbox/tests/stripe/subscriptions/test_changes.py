@@ -1,12 +1,9 @@
 """Changes of plan, seats and interval: to the second and to the cent."""
 
-from typing import Any
-
 import pytest
-import stripe
 
 from sandbox.stripe.subscriptions.prorating import prorate
-from sandbox.tests.stripe.subscriptions.plans import DAY, Plans, lines_of, period_of
+from sandbox.tests.stripe.subscriptions.plans import DAY, Plans, lines_of, period_of, update
 
 
 @pytest.mark.parametrize(
@@ -27,14 +24,6 @@ from sandbox.tests.stripe.subscriptions.plans import DAY, Plans, lines_of, perio
 )
 def test_part_of_an_amount_is_rounded_half_up(amount: int, seconds_left: int, period_seconds: int, part: int) -> None:
     assert prorate(amount, seconds_left=seconds_left, period_seconds=period_seconds) == part
-
-
-def update(plans: Plans, subscription: stripe.Subscription, **params: Any) -> stripe.Subscription:
-    """Change the one item by a request, and other fields."""
-    item = {name: params.pop(name) for name in ("price", "quantity") if name in params}
-    if item:
-        params["items"] = [{"id": subscription["items"].data[0].id, **item}]
-    return plans.client.v1.subscriptions.update(subscription.id, params)  # type: ignore[arg-type]
 
 
 def test_up_down_and_up_again_within_thirty_days(plans: Plans) -> None:
@@ -272,71 +261,3 @@ def test_only_what_was_paid_comes_back(plans: Plans) -> None:
 
     second, first = plans.invoices(subscription.id)
     assert (first.total, lines_of(second), second.amount_paid) == (0, [2450], 2450)
-
-
-@pytest.mark.parametrize(("behavior", "lines"), [("always_invoice", [-1267, 3267]), (None, [-1267, 3267, 4900])])
-def test_preview_is_what_comes(plans: Plans, behavior: str | None, lines: list[int]) -> None:
-    subscription = plans.subscribe()
-    plans.control.advance_clock(days=10)
-    item: Any = {"id": subscription["items"].data[0].id, "price": plans.plus}
-    details: Any = {"items": [item], **({"proration_behavior": behavior} if behavior else {})}
-    before = len(plans.shop.event_types())
-
-    preview = plans.client.v1.invoices.create_preview(
-        {"subscription": subscription.id, "subscription_details": details}
-    )
-
-    assert lines_of(preview) == lines
-    assert (preview.total, preview.amount_due, preview.status, preview.number) == (
-        sum(lines),
-        sum(lines),
-        "draft",
-        None,
-    )
-    assert plans.shop.event_types(since=before) == []
-    assert plans.read(subscription.id)["items"].data[0].price.id == plans.pro
-    update(plans, subscription, price=plans.plus, **({"proration_behavior": behavior} if behavior else {}))
-    plans.control.advance_clock(days=0 if behavior else 20)
-    assert lines_of(plans.invoices(subscription.id)[0]) == lines
-
-
-def test_preview_of_the_next_invoice(plans: Plans) -> None:
-    subscription = plans.subscribe()
-    plans.control.set_customer_balance(plans.customer, -400)
-
-    preview = plans.client.v1.invoices.create_preview({"subscription": subscription.id})
-
-    assert (lines_of(preview), preview.amount_due, preview.ending_balance) == ([1900], 1500, 0)
-    assert plans.balance() == -400
-    plans.control.cancel_subscription(subscription.id, at_period_end=True)
-    with pytest.raises(stripe.InvalidRequestError) as refused:
-        plans.client.v1.invoices.create_preview({"subscription": subscription.id})
-    assert refused.value.code == "invoice_upcoming_none"
-
-
-@pytest.mark.parametrize(
-    ("params", "message"),
-    [
-        ({"quantity": 0}, "greater than or equal to 1"),
-        ({"price": "price_none"}, "No such price"),
-        ({"items": [{"id": "si_none", "quantity": 2}]}, "No such subscription item"),
-        ({"trial_end": 1}, "future"),
-        ({"cancel_at": 1}, "future"),
-        ({"application_fee_percent": 1}, "does not know"),
-        ({"payment_behavior": "pending_if_incomplete"}, "allow_incomplete"),
-    ],
-)
-def test_change_that_is_refused(plans: Plans, params: dict[str, Any], message: str) -> None:
-    subscription = plans.subscribe()
-
-    with pytest.raises(stripe.InvalidRequestError, match=message):
-        update(plans, subscription, **params)
-    assert plans.read(subscription.id)["items"].data[0].quantity == 1
-
-
-def test_intervals_are_not_mixed(plans: Plans) -> None:
-    subscription = plans.subscribe()
-    yearly = plans.new_price("Pro, yearly", 19000, interval="year", count=1)
-
-    with pytest.raises(stripe.InvalidRequestError, match="same interval"):
-        plans.client.v1.subscriptions.update(subscription.id, {"items": [{"price": yearly}]})
