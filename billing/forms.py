@@ -13,6 +13,7 @@ from billing.errors import InvalidAmount
 from billing.kinds import EntryKind
 from billing.models import CreditPack
 from billing.money import format_credits, format_money, major_units, minor_units
+from billing.notice_kinds import NoticeEvent
 
 
 class CustomAmountForm(forms.Form):
@@ -163,3 +164,46 @@ class TopUpForm(forms.Form):
 
 def _start_of(day: date | None) -> datetime | None:
     return datetime.combine(day, time.min, UTC) if day else None
+
+
+class WebhookEndpointForm(forms.Form):
+    """An address and what it is told of. Saving judges the address again."""
+
+    url = forms.CharField(
+        label=_("Address"),
+        max_length=2000,
+        help_text=_("Where we send to by POST, such as https://example.com/webhooks."),
+        widget=forms.URLInput(attrs={"autocomplete": "off", "spellcheck": "false", "placeholder": "https://"}),
+    )
+    description = forms.CharField(
+        label=_("Description"),
+        max_length=200,
+        required=False,
+        help_text=_("Optional: what it is for."),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    events = forms.MultipleChoiceField(
+        label=_("Events"),
+        choices=[(event.value, event.value) for event in NoticeEvent],
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"required": _("Choose at least one event.")},
+    )
+    is_of_all = forms.BooleanField(
+        label=_("Events of all customers"),
+        required=False,
+        help_text=_("For the product that bills through us. Without it, events of your own account are sent."),
+    )
+    form_token = forms.CharField(widget=forms.HiddenInput, required=False, max_length=64)
+
+    def __init__(self, *args: Any, offers_all: bool = False, is_new: bool = True, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not offers_all:
+            del self.fields["is_of_all"]
+        if not is_new:
+            del self.fields["url"]
+
+    def clean_description(self) -> str:
+        description: str = self.cleaned_data["description"]
+        if description and not description.isprintable():
+            raise forms.ValidationError(_("Write it in one line of plain text."))
+        return description

@@ -26,6 +26,7 @@ from billing.services.reconciliation.schedule import (
 )
 from billing.services.redaction import redact_old_events
 from billing.services.refund_sending import send_due_refunds
+from billing.services.staff_alarms import watch_alarms
 from billing.services.top_ups.cards import save_card_of, save_missing_cards
 from billing.services.top_ups.deciding import pause_what_changed
 from billing.services.top_ups.running import run_due_top_ups, run_top_up
@@ -76,6 +77,12 @@ def expand_notices() -> int:
 def send_webhooks() -> int:
     """Send webhooks that are due; gives how many were tried."""
     return send_due_deliveries(seconds=WORKER_SECONDS)
+
+
+@shared_task(name="billing.watch_alarms")
+def watch_alarms_of_staff() -> int:
+    """Raise and end alarms of staff; gives how many."""
+    return watch_alarms(now=timezone.now())
 
 
 @shared_task(name="billing.purge_deliveries", soft_time_limit=3600, time_limit=3660)

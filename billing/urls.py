@@ -13,6 +13,8 @@ from billing.views.payments import payments
 from billing.views.redeem import redeem
 from billing.views.top_up import top_up, top_up_consent, top_up_off, top_up_remove_card
 from billing.views.webhook import receive_stripe_event
+from billing.views.webhook_acts import delete_webhook, replay_webhook, rotate_webhook, switch_webhook, try_webhook
+from billing.views.webhook_endpoints import new_webhook, webhook, webhooks
 
 app_name = "billing"
 urlpatterns = [
@@ -34,6 +36,14 @@ urlpatterns = [
     path("billing/top-up/consent/", top_up_consent, name="top_up_consent"),
     path("billing/top-up/off/", top_up_off, name="top_up_off"),
     path("billing/top-up/card/remove/", top_up_remove_card, name="top_up_remove_card"),
+    path("billing/webhooks/", webhooks, name="webhooks"),
+    path("billing/webhooks/new/", new_webhook, name="new_webhook"),
+    path("billing/webhooks/<slug:endpoint>/", webhook, name="webhook"),
+    path("billing/webhooks/<slug:endpoint>/test/", try_webhook, name="test_webhook"),
+    path("billing/webhooks/<slug:endpoint>/rotate/", rotate_webhook, name="rotate_webhook"),
+    path("billing/webhooks/<slug:endpoint>/switch/", switch_webhook, name="switch_webhook"),
+    path("billing/webhooks/<slug:endpoint>/delete/", delete_webhook, name="delete_webhook"),
+    path("billing/webhooks/<slug:endpoint>/<slug:delivery>/replay/", replay_webhook, name="replay_webhook"),
     path("metrics", metrics, name="metrics"),
     path("webhooks/stripe/", receive_stripe_event, name="stripe_webhook"),
 ]

@@ -15,7 +15,8 @@ from drf_spectacular.generators import SchemaGenerator
 import billing.api.schema.buying
 import billing.api.schema.extensions
 import billing.api.schema.reading
-import billing.api.schema.spending  # noqa: F401
+import billing.api.schema.spending
+import billing.api.schema.webhooks  # noqa: F401
 import usage.api.schema  # noqa: F401  # all of them say by being imported what the schema shall hold
 
 

@@ -25,6 +25,7 @@ from billing.services.customers import create_external_customer, ensure_customer
 from billing.services.holds import place_hold
 from billing.services.key_limits import placed_by_key
 from billing.services.posting import Posting, post
+from billing.services.webhook_endpoints import create_endpoint
 from billing.tests.prices import make_operation_price, make_price
 from billing.tests.shop import make_pack
 from billing.tests.vouchers import make_batch
@@ -115,6 +116,8 @@ class World:
             return {"diff": DIFF.format(next(_numbers))}
         if "code" in body:
             tamed["code"] = self.made["code"]
+        if "url" in body:
+            return {**tamed, "url": f"https://hooks.example.com/{next(_numbers)}", "events": ["balance.low"]}
         if isinstance(body.get("events"), list):
             tamed["events"] = [self._tame_event(event) for event in body["events"]]
         return tamed
@@ -144,6 +147,7 @@ def make_world() -> World:
     event = {"id": "first", "model": MODEL, "input_tokens": 1, "output_tokens": 1}
     [recorded] = record_events(recorder=recorder, events=[event])
     summary = request_summary(customer_id=caller.pk, source=read_source(diff=DIFF.format("Hello")), api_key=key.key)
+    endpoint = create_endpoint(customer=None, url="https://hooks.example.com/world", events=["balance.low"])
     entry = LedgerEntry.objects.filter(customer=caller).select_related("customer").latest("pk")
     EmailAddress.objects.create(user=staff, email=staff.email, primary=True, verified=True)
     voucher = make_batch(credits=CREDIT_STEP, uses_per_code=1_000_000, uses_per_customer=1_000_000)
@@ -153,6 +157,7 @@ def make_world() -> World:
         entry=entry_id(entry),
         event=str(recorded.public_id),
         summary=summary.summary.public_id,
+        endpoint=endpoint.endpoint.public_id,
     )
     assert timezone.now() - entry.created_at < timedelta(minutes=1)
     return world

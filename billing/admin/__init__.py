@@ -13,6 +13,7 @@ findings.py       what does not agree, repairs, acceptances             reconcil
 """
 
 from billing.admin import (
+    alarms,
     approvals,
     audit,
     customers,
@@ -28,9 +29,11 @@ from billing.admin import (
     refund_requests,
     refunds,
     vouchers,
+    webhooks,
 )
 
 __all__ = [
+    "alarms",
     "approvals",
     "audit",
     "customers",
@@ -46,4 +49,5 @@ __all__ = [
     "refund_requests",
     "refunds",
     "vouchers",
+    "webhooks",
 ]

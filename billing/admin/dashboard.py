@@ -28,9 +28,11 @@ from billing.models import (
     PaymentRefund,
     ReconciliationFinding,
     RefundRequest,
+    StaffAlarm,
     StripeEvent,
 )
 from billing.money import ZERO
+from billing.selectors.alarms import active_alarms
 from billing.selectors.balances import read_balance
 from billing.selectors.dashboard import Period
 from billing.selectors.waiting import (
@@ -130,6 +132,18 @@ def _own_credits(user_id: int, now: datetime) -> Tile:
     )
 
 
+def _alarms_part(period: Period, now: datetime) -> Part:
+    alarms = active_alarms()
+    tile = Tile(
+        label="Alarms active",
+        value=f"{len(alarms):,}",
+        note="; ".join(alarm.get_kind_display() for alarm in alarms) or "nothing is wrong",
+        address=list_address(StaffAlarm, {"ended_at__isempty": 1} if alarms else None),
+        needs_care=bool(alarms),
+    )
+    return Part(title="To do", tiles=[tile])
+
+
 def _findings_part(period: Period, now: datetime) -> Part:
     counts = count_open_findings()
     note = ", ".join(f"{count:,} {severity}" for severity, count in counts.items() if count)
@@ -174,6 +188,7 @@ def _customers_part(period: Period, now: datetime) -> Part:
 _ADDED: Final[list[tuple[type[Model], PartBuilder]]] = []
 # Tiles, by the list behind them: who may not see that does not see these.
 _PARTS: Final[tuple[tuple[type[Model], PartBuilder], ...]] = (
+    (StaffAlarm, _alarms_part),
     (ReconciliationFinding, _findings_part),
     (Adjustment, _adjustments_part),
     (RefundRequest, _refund_requests_part),

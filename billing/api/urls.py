@@ -12,6 +12,7 @@ from billing.api.packs import CreditPacks
 from billing.api.staff_credits import StaffCredits
 from billing.api.staff_entries import StaffLedgerEntries
 from billing.api.vouchers import RedeemVoucher
+from billing.api.webhook_endpoints import OneWebhookEndpoint, WebhookDeliveries, WebhookEndpoints
 
 urlpatterns: list[URLPattern] = [
     path("balance", CustomerBalance.as_view(), name="balance"),
@@ -25,6 +26,9 @@ urlpatterns: list[URLPattern] = [
     path("holds/<str:hold>/settle", SettleHold.as_view(), name="settle_hold"),
     path("holds/<str:hold>/release", ReleaseHold.as_view(), name="release_hold"),
     path("vouchers/redeem", RedeemVoucher.as_view(), name="redeem_voucher"),
+    path("webhook-endpoints", WebhookEndpoints.as_view(), name="webhook_endpoints"),
+    path("webhook-endpoints/<str:endpoint>", OneWebhookEndpoint.as_view(), name="webhook_endpoint"),
+    path("webhook-endpoints/<str:endpoint>/deliveries", WebhookDeliveries.as_view(), name="webhook_deliveries"),
     path("customers", Customers.as_view(), name="customers"),
     path("customers/<path:customer>", OneCustomer.as_view(), name="customer"),
     path("admin/credits", StaffCredits.as_view(), name="staff_credits"),

@@ -59,6 +59,11 @@ _GIVEN_BACK = """
     ORDER BY 1, 2
 """
 
+# Somebody tried, and nothing was collected. A checkout that was left without an attempt has not failed.
+PAYMENT_FAILED: Final = Q(paid_at__isnull=True) & (
+    Q(failed_at__isnull=False) | Q(refused_at__isnull=False) | ~Q(failed_attempts={})
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Period:
@@ -239,14 +244,11 @@ def payment_outcomes(period: Period) -> Outcomes:
 
     A checkout that was left without an attempt is neither.
     """
-    failed = Q(paid_at__isnull=True) & (
-        Q(failed_at__isnull=False) | Q(refused_at__isnull=False) | ~Q(failed_attempts={})
-    )
     rows = (
         Payment.objects.filter(**period.lookup("created_at"))
         .annotate(day=TruncDate("created_at", tzinfo=UTC))
         .values("day")
-        .annotate(good=Count("pk", filter=Q(paid_at__isnull=False)), bad=Count("pk", filter=failed))
+        .annotate(good=Count("pk", filter=Q(paid_at__isnull=False)), bad=Count("pk", filter=PAYMENT_FAILED))
         .order_by("day")
     )
     return _outcomes({row["day"]: (row["good"], row["bad"]) for row in rows})

@@ -13,16 +13,21 @@ from typing import Final
 from django.db.models import Count, Min, Q, Sum
 
 from billing.models import (
+    AlarmKind,
     CreditBalance,
     CreditHold,
+    DeliveryState,
     EventState,
+    Notice,
     Payment,
     PaymentState,
     ReconciliationRun,
     RunKind,
     RunState,
     StripeEvent,
+    WebhookDelivery,
 )
+from billing.selectors.alarms import active_alarms
 from billing.selectors.waiting import (
     count_flagged_customers,
     count_open_findings,
@@ -54,6 +59,8 @@ def read_gauges(*, now: datetime) -> list[Gauge]:
         *_balances(),
         *_waiting(now),
         *_runs(now),
+        *_sending(now),
+        _alarms(),
     ]
 
 
@@ -162,3 +169,27 @@ def _runs(now: datetime) -> list[Gauge]:
             },
         ),
     ]
+
+
+def _sending(now: datetime) -> list[Gauge]:
+    """What is to be told to others: notices, and the outboxes that they are expanded into."""
+    notices = Notice.objects.filter(expanded_at__isnull=True).aggregate(count=Count("pk"), oldest=Min("created_at"))
+    webhooks = WebhookDelivery.objects.filter(~Q(state=DeliveryState.DELIVERED)).aggregate(
+        pending=Count("pk", filter=Q(state=DeliveryState.PENDING)),
+        dead=Count("pk", filter=Q(state=DeliveryState.DEAD)),
+        oldest=Min("next_try_at", filter=Q(endpoint__is_enabled=True)),
+    )
+    counts = {state: webhooks[state] for state in ("pending", "dead")}
+    overdue = "How long the webhook that is due for longest waits."
+    return [
+        _gauge("notices_unexpanded", "Notices whose mails and webhooks are not written yet.", notices["count"]),
+        _gauge("notice_oldest_unexpanded_seconds", "Age of the oldest of them.", _age(notices["oldest"], now)),
+        _by("state", "webhook_deliveries_unsent", "Webhooks that are not delivered.", counts),
+        _gauge("webhook_delivery_overdue_seconds", overdue, _age(webhooks["oldest"], now)),
+    ]
+
+
+def _alarms() -> Gauge:
+    active = {alarm.kind for alarm in active_alarms()}
+    values: dict[str, float] = {kind: float(kind in active) for kind in AlarmKind.values}
+    return _by("kind", "alarms_active", "1 for an alarm of staff that is active.", values)

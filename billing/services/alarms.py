@@ -34,23 +34,20 @@ def alarm_of_run(*, run: ReconciliationRun) -> int:
         run=run.pk,
         kinds={kind: sum(count for (name, _), count in new.items() if name == kind) for kind, _ in new},
     )
-    _send(run=run, new=new)
+    left = sum(count for (_, state), count in new.items() if state == FindingState.OPEN)
+    tell_finance(subject=f"Prepaid: {new.total()} new findings, {left} of them open", text=_body(run=run, new=new))
     return new.total()
 
 
-def _send(*, run: ReconciliationRun, new: Counter[tuple[str, str]]) -> None:
+def tell_finance(*, subject: str, text: str) -> None:
+    """One plain mail to `FINANCE_EMAILS`. One that cannot be sent fails nothing: what it tells of stands in a table."""
     if not conf.finance_emails():
         return
-    left = sum(count for (_, state), count in new.items() if state == FindingState.OPEN)
-    mail = EmailMessage(
-        subject=f"Prepaid: {new.total()} new findings, {left} of them open",
-        body=_body(run=run, new=new),
-        to=list(conf.finance_emails()),
-    )
+    mail = EmailMessage(subject=subject, body=text, to=list(conf.finance_emails()))
     try:
         mail.send()
-    except (OSError, SMTPException, ValueError) as error:  # findings are safe in their table; the log says so
-        log.error("alarm_mail_failed", alarm=True, run=run.pk, error=type(error).__name__)
+    except (OSError, SMTPException, ValueError) as error:
+        log.error("alarm_mail_failed", alarm=True, subject=subject, error=type(error).__name__)
 
 
 def _body(*, run: ReconciliationRun, new: Counter[tuple[str, str]]) -> str:

@@ -93,12 +93,15 @@ UNFOLD: dict[str, Any] = {
                     _page("Model prices", "price_change", "billing", "pricingconfig"),
                     _page("Operation prices", "request_quote", "billing", "operationprice"),
                     _page("Stripe events", "inbox", "billing", "stripeevent"),
+                    _page("Webhook endpoints", "webhook", "billing", "webhookendpoint"),
+                    _page("Webhook deliveries", "outbox", "billing", "webhookdelivery"),
                 ],
             },
             {
                 "title": "Reconciliation",
                 "separator": True,
                 "items": [
+                    _page("Alarms", "notifications_active", "billing", "staffalarm"),
                     _page("Findings", "rule", "billing", "reconciliationfinding"),
                     _page("Runs", "sync_alt", "billing", "reconciliationrun"),
                 ],

@@ -218,6 +218,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "send-refunds": {"task": "billing.send_refunds", "schedule": 60.0, "options": {"expires": 60}},
     "expand-notices": {"task": "billing.expand_notices", "schedule": 30.0, "options": {"expires": 30}},
     "send-webhooks": {"task": "billing.send_webhooks", "schedule": 30.0, "options": {"expires": 30}},
+    "watch-alarms": {"task": "billing.watch_alarms", "schedule": 60.0, "options": {"expires": 60}},
     "purge-deliveries": {
         "task": "billing.purge_deliveries",
         "schedule": crontab(hour=2, minute=10),

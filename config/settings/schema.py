@@ -11,6 +11,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "VERSION": "1",
     "TAGS": [
         {"name": "Balance and ledger", "description": "What a customer has, and every movement that made it so."},
+        {"name": "Webhooks", "description": "Addresses of yours that are told what happens to credits."},
         {"name": "Spending", "description": "Debits for known prices; holds for prices that are known afterwards."},
         {"name": "Usage", "description": "What calls of models cost, before and after."},
         {"name": "Summaries", "description": "Commits and diffs in words, charged by what they took."},

@@ -5,7 +5,7 @@ generation.py    drf-spectacular's reading of views, which takes what it needs f
 extensions.py    fields, strict bodies and ways in as drf-spectacular shall see them
 problems.py      refusals: one document and one answer for each status
 shapes.py        bodies of answers       examples.py   what examples share
-reading.py, spending.py, buying.py              the endpoints of billing
+reading.py, spending.py, buying.py, webhooks.py  the endpoints of billing
 
 Bodies of requests and parameters are read from the serializers and filters that check them.
 """

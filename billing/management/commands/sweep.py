@@ -4,6 +4,7 @@ import json
 import signal
 import sys
 import threading
+import time
 from argparse import ArgumentParser
 from collections.abc import Callable
 from typing import Any
@@ -22,6 +23,7 @@ from billing.services.notice_expansion import expand_due_notices
 from billing.services.parked_events import wake_events_known_by_now
 from billing.services.refund_sending import send_due_refunds
 from billing.services.refunds import expire_refund_requests
+from billing.services.staff_alarms import watch_alarms
 from billing.services.top_ups.cards import save_missing_cards
 from billing.services.top_ups.deciding import pause_what_changed
 from billing.services.top_ups.running import run_due_top_ups
@@ -32,6 +34,7 @@ from billing.services.webhook_sending import send_due_deliveries
 from billing.webhooks.inbox import find_forgotten_events, work_off_due_events
 
 DEFAULT_INTERVAL_SECONDS = 10.0
+ALARMS_EVERY_SECONDS = 60.0
 log = structlog.get_logger(__name__)
 
 
@@ -56,6 +59,7 @@ class Command(BillingCommand):
 
     def handle(self, *, once: bool, interval: float, json: bool, **options: Any) -> None:
         self.stopping = threading.Event()
+        self.alarms_due_at = 0.0
         if once:
             if not self.run_round(as_json=json):
                 sys.exit(1)
@@ -109,5 +113,13 @@ class Command(BillingCommand):
             "top_ups_paused": pause_what_changed,
             "cards_saved": lambda: save_missing_cards(gateway=configured_gateway(), now=timezone.now()),
             "top_ups_run": lambda: run_due_top_ups(gateway=configured_gateway(), now=timezone.now()),
+            "alarms_changed": self.watch_alarms_each_minute,
             **conf.further_chores(),
         }
+
+    def watch_alarms_each_minute(self) -> int:
+        """What staff are alarmed about changes slowly: a look a minute is enough."""
+        if time.monotonic() < self.alarms_due_at:
+            return 0
+        self.alarms_due_at = time.monotonic() + ALARMS_EVERY_SECONDS
+        return watch_alarms(now=timezone.now())

@@ -30,12 +30,15 @@ from billing.models import (
     RunKind,
     RunTrigger,
     Severity,
+    StaffAlarm,
+    WebhookAttempt,
 )
 from billing.services.audit import record_audit
 from billing.services.findings import raise_finding
 from billing.services.flags import raise_flag
 from billing.services.posting import Posting, post
 from billing.tests.admin.conftest import World
+from billing.tests.integrator import message_for, subscribe
 from billing.tests.prices import make_operation_price, make_price
 from billing.tests.vouchers import make_batch, redeem
 
@@ -48,6 +51,7 @@ def add_rows_of_everything(world: World) -> None:
     _go_into_debt(world)
     _let_programs_work(world)
     _redeem_a_voucher(world)
+    _let_integrators_listen(world)
     make_price()
     make_operation_price()
     person = world.other.user
@@ -134,6 +138,16 @@ def _let_the_reconciliation_find(world: World) -> None:
         suggested_repair="Converge the payment.",
         run=run,
     )
+
+
+def _let_integrators_listen(world: World) -> None:
+    """An endpoint with a message that failed, and an alarm about it."""
+    now = timezone.now()
+    delivery = message_for(subscribe(world.customer, "https://hooks.example.com/in").endpoint)
+    WebhookAttempt.objects.create(
+        delivery=delivery, attempted_at=now, error="It did not answer in time.", duration_ms=10_000, is_success=False
+    )
+    StaffAlarm.objects.create(kind="deliveries_failed", since=now, last_seen_at=now, detail="Five failed.")
 
 
 def _let_programs_work(world: World) -> None:

@@ -41,6 +41,7 @@ from billing.tests.views.rows import add_entry, make_payment
 pytestmark = pytest.mark.django_db
 TODAY = date(2026, 11, 20)
 RIGHTS = {
+    "view_staffalarm": {"Alarms active"},
     "view_reconciliationfinding": {"Findings open"},
     "view_adjustment": {"Credits waiting for approval"},
     "view_refundrequest": {"Refunds waiting for approval"},

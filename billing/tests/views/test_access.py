@@ -21,6 +21,8 @@ ARGUMENTS = {
     "call": "use_x",
     "sequence": "1",
     "public_id": "x",
+    "endpoint": "x",
+    "delivery": "x",
 }
 
 

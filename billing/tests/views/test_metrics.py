@@ -23,16 +23,19 @@ from billing.models import (
     ReconciliationFinding,
     ReconciliationRun,
     RefundRequest,
+    StaffAlarm,
     StripeEvent,
+    WebhookDelivery,
 )
 from billing.selectors.metrics import read_gauges
 from billing.services.holds import place_hold
+from billing.tests.integrator import message_for, subscribe
 from billing.tests.shop import make_customer
 from billing.tests.views.rows import add_entry, make_payment
 
 pytestmark = pytest.mark.django_db
 TOKEN = "a-token-of-the-scraper"
-MORE_QUERIES_THAN_ANY_SCRAPE = 14
+MORE_QUERIES_THAN_ANY_SCRAPE = 18
 
 
 @pytest.fixture(autouse=True)
@@ -179,6 +182,26 @@ def test_what_staff_should_look_at_is_counted() -> None:
     assert read["prepaid_refunds_unanswered",] == 1
 
 
+def test_what_is_to_be_sent_and_what_is_alarming_is_counted() -> None:
+    customer, now = make_customer(), timezone.now()
+    endpoint = subscribe(customer, "https://hooks.example.com/in").endpoint
+    for minutes_overdue in (5, -5):
+        WebhookDelivery.objects.filter(pk=message_for(endpoint).pk).update(
+            next_try_at=now - timedelta(minutes=minutes_overdue)
+        )
+    WebhookDelivery.objects.filter(pk=message_for(endpoint).pk).update(state="dead", next_try_at=None, ended_at=now)
+    StaffAlarm.objects.create(kind="events_wait", since=now, last_seen_at=now, detail="Waits")
+    StaffAlarm.objects.create(kind="findings_open", since=now, last_seen_at=now, ended_at=now, detail="Over")
+
+    read = scrape()
+
+    assert [read["prepaid_webhook_deliveries_unsent", state] for state in ("pending", "dead")] == [2, 1]
+    assert 300 <= read["prepaid_webhook_delivery_overdue_seconds",] < 360
+    assert read["prepaid_notices_unexpanded",] == 3
+    assert 0 <= read["prepaid_notice_oldest_unexpanded_seconds",] < 60
+    assert [read["prepaid_alarms_active", kind] for kind in ("events_wait", "findings_open")] == [1, 0]
+
+
 def test_the_last_run_that_ended_is_told_by_kind() -> None:
     now = timezone.now()
     for minutes_ago, state, ended_at in ((60, "clean", now), (30, "findings", now), (1, "running", None)):
@@ -217,7 +240,7 @@ def test_the_page_explains_exactly_the_gauges_with_their_labels() -> None:
     gauges = read_gauges(now=timezone.now())
 
     assert explained == {gauge.name: gauge.labels for gauge in gauges}
-    values = {name: set(re.findall(r"\b[a-z]+\b", labels)) for name, labels, _ in rows}
+    values = {name: set(re.findall(r"\b[a-z_]+\b", labels)) for name, labels, _ in rows}
     for gauge in gauges:
         assert {value for combination in gauge.values for value in combination} <= values[gauge.name]
     assert set(re.findall(r"prepaid_\w+", page)) == {gauge.name for gauge in gauges}

@@ -1,0 +1,35 @@
+"""Endpoints of webhooks and what was sent to them, for pages and programs. Secrets are in none of it."""
+
+from django.db.models import Count, Max, Q, QuerySet
+
+from billing.models import BillingCustomer, DeliveryState, WebhookDelivery, WebhookEndpoint
+
+_PENDING = Q(deliveries__state=DeliveryState.PENDING)
+_DELIVERED = Q(deliveries__state=DeliveryState.DELIVERED)
+
+
+def list_endpoints(*, customer: BillingCustomer | None, with_all: bool = False) -> QuerySet[WebhookEndpoint]:
+    """The customer's endpoints, the newest first (with None those of the installation; `with_all` both).
+
+    Each knows how many messages wait (`pending_count`) and when one was delivered last (`delivered_at`).
+    """
+    owned = Q(customer=customer) | Q(customer__isnull=True) if with_all else Q(customer=customer)
+    return (
+        WebhookEndpoint.objects.filter(owned)
+        .annotate(
+            pending_count=Count("deliveries", filter=_PENDING),
+            delivered_at=Max("deliveries__ended_at", filter=_DELIVERED),
+        )
+        .order_by("-pk")
+    )
+
+
+def page_of_deliveries(
+    *, endpoint: WebhookEndpoint, before_id: int | None, limit: int
+) -> tuple[list[WebhookDelivery], int | None]:
+    """So many messages with their attempts, the newest first, and the number the next page goes on from."""
+    rows = WebhookDelivery.objects.filter(endpoint=endpoint).order_by("-pk").prefetch_related("attempts")
+    if before_id is not None:
+        rows = rows.filter(pk__lt=before_id)
+    found = list(rows[: limit + 1])
+    return found[:limit], found[limit - 1].pk if len(found) > limit else None

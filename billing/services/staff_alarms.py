@@ -1,0 +1,59 @@
+"""Raises alarms for staff, once per episode, and ends them when what they are about is over."""
+
+from datetime import datetime
+
+import structlog
+from django.db import IntegrityError, transaction
+
+from billing import conf
+from billing.models import AlarmKind, StaffAlarm
+from billing.selectors.alarms import find_alarms
+from billing.services.alarms import tell_finance
+
+log = structlog.get_logger(__name__)
+
+
+def watch_alarms(*, now: datetime) -> int:
+    """Look at everything that staff are alarmed about; gives how many alarms began or ended.
+
+    Several at once are no harm: one row for each kind is active at a time, by a constraint of the database.
+    """
+    seen = find_alarms(now=now)
+    return sum(
+        _keep_up(kind=kind, detail=seen[kind], now=now) if kind in seen else _end(kind=kind, now=now)
+        for kind in AlarmKind
+    )
+
+
+def _keep_up(*, kind: AlarmKind, detail: str, now: datetime) -> bool:
+    """Note that an alarm still holds; finance is told of one that begins."""
+    active = StaffAlarm.objects.filter(kind=kind, ended_at__isnull=True)
+    if active.update(last_seen_at=now, detail=detail):
+        return False
+    try:
+        with transaction.atomic():
+            StaffAlarm.objects.create(kind=kind, since=now, last_seen_at=now, detail=detail)
+    except IntegrityError:  # somebody else has raised it meanwhile
+        return False
+    log.error("staff_alarm_raised", alarm=True, kind=kind.value, detail=detail)
+    tell_finance(subject=f"Prepaid: {kind.label}", text=_text(kind, detail))
+    return True
+
+
+def _end(*, kind: AlarmKind, now: datetime) -> bool:
+    is_over = bool(StaffAlarm.objects.filter(kind=kind, ended_at__isnull=True).update(ended_at=now))
+    if is_over:
+        log.info("staff_alarm_ended", kind=kind.value)
+    return is_over
+
+
+def _text(kind: AlarmKind, detail: str) -> str:
+    return "\n".join(
+        [
+            detail,
+            "",
+            "You are told once; the alarm ends by itself when this is over.",
+            f"All alarms: {conf.site_url()}/admin/billing/staffalarm/",
+            f"What it means and what to do: docs/operations.md, {kind.value}",
+        ]
+    )
