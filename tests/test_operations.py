@@ -4,6 +4,7 @@ import re
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from celery.schedules import crontab
@@ -34,7 +35,7 @@ def test_every_alarm_says_what_to_do() -> None:
 def test_the_table_of_beat_is_the_schedule() -> None:
     told = {name: cells[0] for name, cells in rows(OPERATIONS, "What beat schedules").items()}
 
-    def when(schedule: object) -> str:
+    def when(schedule: Any) -> str:
         if isinstance(schedule, crontab):
             (hour,), (minute,) = schedule.hour, schedule.minute
             days = schedule.day_of_month

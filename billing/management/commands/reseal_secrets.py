@@ -16,8 +16,8 @@ class Command(BillingCommand):
 
     help = (
         "Seals with SECRET_KEY what one of SECRET_KEY_FALLBACKS has sealed, the secrets of webhook endpoints, so that "
-        "the fallback can be taken out. Exit code 0: all are sealed with SECRET_KEY; 2: error, such as a secret that was "
-        "sealed with a key that is not known any more: its owner has to rotate it."
+        "the fallback can be taken out. Exit code 0: all are sealed with SECRET_KEY; 2: error, such as a secret that "
+        "was sealed with a key that is not known any more: its owner has to rotate it."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
