@@ -37,8 +37,8 @@ def test_the_table_of_beat_is_the_schedule() -> None:
 
     def when(schedule: Any) -> str:
         if isinstance(schedule, crontab):
-            (hour,), (minute,) = schedule.hour, schedule.minute
-            days = schedule.day_of_month
+            cron: Any = schedule  # its types lack these
+            (hour,), (minute,), days = cron.hour, cron.minute, cron.day_of_month
             return f"{hour:02}:{minute:02}" + ("" if len(days) == 31 else f" on day {min(days)}")
         return f"every {schedule:g} s"
 
