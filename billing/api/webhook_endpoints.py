@@ -43,8 +43,6 @@ class WebhookEndpointBody(StrictSerializer):
 class EndpointsView(CallerView):
     """What the addresses of endpoints share."""
 
-    scopes = {"GET": Scope.READ, "POST": Scope.SPEND, "DELETE": Scope.SPEND}
-
     def owner(self, request: Request) -> BillingCustomer | None:
         """Whose endpoints the request is about; None for those of the installation."""
         key = caller_key(request)
@@ -55,6 +53,8 @@ class EndpointsView(CallerView):
 
 class WebhookEndpoints(EndpointsView):
     """All of them, newest first; and a new one, whose secret is in the first answer alone."""
+
+    scopes = {"GET": Scope.READ, "POST": Scope.SPEND}
 
     def get(self, request: Request) -> Response:
         query = read_query(request, ListQuery)
@@ -94,6 +94,8 @@ class WebhookEndpoints(EndpointsView):
 class OneWebhookEndpoint(EndpointsView):
     """An endpoint, read and deleted."""
 
+    scopes = {"GET": Scope.READ, "DELETE": Scope.SPEND}
+
     def get(self, request: Request, endpoint: str) -> Response:
         read_query(request, StrictSerializer)
         return Response(endpoint_shape(find_endpoint(public_id=endpoint, customer=self.owner(request))))
@@ -108,6 +110,8 @@ class OneWebhookEndpoint(EndpointsView):
 
 class WebhookDeliveries(EndpointsView):
     """What was sent to an endpoint, newest first."""
+
+    scopes = {"GET": Scope.READ}
 
     def get(self, request: Request, endpoint: str) -> Response:
         query = read_query(request, ListQuery)
