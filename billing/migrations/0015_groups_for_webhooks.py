@@ -48,6 +48,6 @@ def extend_groups(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0013_groups_for_vouchers"), ("usage", "0001_initial")]
+    dependencies = [("billing", "0014_promotion_codes"), ("usage", "0001_initial")]
 
     operations = [migrations.RunPython(extend_groups, migrations.RunPython.noop)]
