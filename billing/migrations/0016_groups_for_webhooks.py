@@ -48,6 +48,10 @@ def extend_groups(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0014_promotion_codes"), ("usage", "0001_initial")]
+    dependencies = [
+        ("billing", "0015_taxed_top_ups"),
+        ("billing", "0015_trial_of_a_payment"),
+        ("usage", "0001_initial"),
+    ]
 
     operations = [migrations.RunPython(extend_groups, migrations.RunPython.noop)]
