@@ -316,3 +316,33 @@ def test_invoices_are_paid_by_a_card_of_the_customer(shop: Shop, customer: str) 
     assert changed.invoice_settings.default_payment_method == own["id"]
     with pytest.raises(stripe.InvalidRequestError, match="must be attached"):
         update(customer, {"invoice_settings": {"default_payment_method": other["id"]}})
+
+
+def test_card_says_whose_it_is(shop: Shop, customer: str) -> None:
+    card = shop.control.save_card(customer)["id"]
+
+    changed = shop.client.v1.payment_methods.update(
+        card, {"billing_details": {"name": "Ada Lovelace"}, "metadata": {"known": "yes"}}
+    )
+
+    assert (changed.billing_details.name, changed.billing_details.email) == ("Ada Lovelace", "ada@example.com")
+    assert changed.metadata
+    assert changed.metadata.to_dict() == {"known": "yes"}
+    assert shop.event_types()[-1] == "payment_method.updated"
+
+
+def test_lists_of_cards_name_their_customer(shop: Shop, customer: str) -> None:
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        shop.client.v1.payment_methods.list({"type": "card"})
+
+    assert caught.value.param == "customer"
+
+
+def test_deleted_default_card_is_detached_by_the_lever(shop: Shop, customer: str) -> None:
+    card = shop.control.save_card(customer, default=True)["id"]
+
+    shop.control.detach_card(card)
+
+    assert shop.event_types()[-2:] == ["payment_method.detached", "customer.updated"]
+    told = shop.control.list_events("payment_method.detached")[0]["data"]
+    assert (told["object"]["customer"], told["previous_attributes"]) == (None, {"customer": customer})

@@ -241,3 +241,20 @@ def test_invoice_without_a_card_cannot_be_paid(shop: Shop, customer: str) -> Non
         shop.client.v1.invoices.pay(made.id)
     with pytest.raises(stripe.InvalidRequestError, match="attached"):
         shop.client.v1.invoices.pay(made.id, {"payment_method": foreign})
+
+
+def test_words_and_card_of_an_invoice_are_changed(shop: Shop, customer: str) -> None:
+    card = shop.control.save_card(customer)["id"]
+    made = draft(shop, customer)
+
+    changed = shop.client.v1.invoices.update(
+        made.id, {"description": "Thanks", "default_payment_method": card, "metadata": {"more": "1"}}
+    )
+
+    assert changed.metadata
+    assert (changed.description, changed.metadata.to_dict()) == ("Thanks", {"payment_id": "pay_1", "more": "1"})
+    assert shop.event_types()[-1] == "invoice.updated"
+    assert shop.client.v1.invoices.pay(made.id).status == "paid"
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        shop.client.v1.invoices.update(made.id, {"footer": "no"})
+    assert caught.value.param == "footer"
