@@ -61,7 +61,12 @@ def groups_of_staff() -> Iterator[None]:
     def make_groups_again(sender: AppConfig, **_: Any) -> None:
         with connection.schema_editor() as editor:
             import_module("billing.migrations.0004_groups").make_groups(apps, editor)
-            for name in ("0006_groups_for_usage", "0013_groups_for_vouchers", "0016_groups_for_webhooks"):
+            for name in (
+                "0006_groups_for_usage",
+                "0013_groups_for_vouchers",
+                "0016_groups_for_webhooks",
+                "0018_groups_for_mails",
+            ):
                 import_module(f"billing.migrations.{name}").extend_groups(apps, editor)
 
     post_migrate.connect(make_groups_again, sender=apps.get_app_config("billing"))

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from allauth.account.adapter import get_adapter
 from allauth.account.decorators import reauthentication_required
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -158,7 +157,6 @@ def _show_form(request: HttpRequest, form: NewKeyForm, *, status: int = 200) -> 
 
 @sensitive_variables()
 def _show_secret(request: HttpRequest, new: NewKey, *, replaced: ListedKey | None = None) -> HttpResponse:
-    get_adapter().send_notification_mail("account/email/api_key_made", request.user, {"key": new.key})
     return render(request, "accounts/api_key_secret.html", {"key": new.key, "secret": new.text, "replaced": replaced})
 
 

@@ -6,6 +6,7 @@ Functions and not constants, so that a changed setting holds at the next call (a
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
+from email.utils import parseaddr
 
 from django.conf import settings
 from django.utils.module_loading import import_string
@@ -74,6 +75,11 @@ def site_url() -> str:
 def local_mail_url() -> str:
     """Where a local installation shows the mails that it does not send; empty elsewhere."""
     return str(settings.LOCAL_MAIL_URL)
+
+
+def mail_domain() -> str:
+    """The domain that mails come from: the right half of their Message-ID."""
+    return parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or "localhost"
 
 
 def stripe_secret_key() -> str:

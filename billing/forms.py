@@ -12,8 +12,15 @@ from billing import conf
 from billing.errors import InvalidAmount
 from billing.kinds import EntryKind
 from billing.models import CreditPack
-from billing.money import format_credits, format_money, major_units, minor_units
+from billing.money import CREDIT_PLACES, format_credits, format_money, major_units, minor_units
 from billing.notice_kinds import NoticeEvent
+from billing.services.preferences import MAX_THRESHOLD
+
+SWITCHABLE_LABELS = {
+    NoticeEvent.BALANCE_LOW: _("My balance is low"),
+    NoticeEvent.BALANCE_DEPLETED: _("My credits are used up"),
+    NoticeEvent.CREDITS_EXPIRING: _("Credits expire in 30, 7 and 1 days"),
+}
 
 
 class CustomAmountForm(forms.Form):
@@ -160,6 +167,37 @@ class TopUpForm(forms.Form):
             "credits": format_credits(pack.credits + pack.bonus_credits),
             "price": price,
         }
+
+
+class NoticeSettingsForm(forms.Form):
+    """Which mails somebody wants, and below how many credits their balance is low."""
+
+    threshold = forms.DecimalField(
+        label=_("Call my balance low below so many credits"),
+        required=False,
+        min_value=0,
+        max_value=MAX_THRESHOLD,
+        decimal_places=CREDIT_PLACES,
+        max_digits=22,
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        usual = format_credits(conf.low_balance_threshold())
+        self.fields["threshold"].help_text = _("Empty: the usual %(usual)s. 0: never.") % {"usual": usual}
+        for event, label in SWITCHABLE_LABELS.items():
+            self.fields[event.value] = forms.BooleanField(label=label, required=False)
+
+    @property
+    def ticks(self) -> list[forms.BoundField]:
+        """The mails to choose from."""
+        return [self[event.value] for event in SWITCHABLE_LABELS]
+
+    @property
+    def switched_off(self) -> list[NoticeEvent]:
+        """The events of a valid form that are not ticked."""
+        return [event for event in SWITCHABLE_LABELS if not self.cleaned_data[event.value]]
 
 
 def _start_of(day: date | None) -> datetime | None:

@@ -73,3 +73,4 @@ MAIL_RULES = {
     NoticeEvent.KEY_CREATED: _SECURITY,
     NoticeEvent.ADJUSTMENT_MADE: _MONEY,
 }
+SWITCHABLE_EVENTS = frozenset(event for event, rule in MAIL_RULES.items() if rule.can_be_switched_off)

@@ -1,4 +1,4 @@
-"""What billing does when allauth tells of a sign-up or a verified address."""
+"""What billing does when allauth tells of a sign-up or a verified address, or a new API key is saved."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from typing import Any
 
 from allauth.account.models import EmailAddress
 from allauth.account.signals import email_confirmed, user_signed_up
+from django.db.models.signals import post_save
 from django.dispatch import receiver
 from django.http import HttpRequest
 
 from accounts.addresses import list_verified_addresses
-from accounts.models import User
+from accounts.models import ApiKey, User
 from accounts.network import client_address
 from billing.services.customers import ensure_customer
+from billing.services.key_notices import announce_new_key
 from billing.services.signup_bonus import grant_signup_bonus
 
 
@@ -32,3 +34,10 @@ def welcome(*, request: HttpRequest, email_address: EmailAddress, **_: Any) -> N
         grant_signup_bonus(
             user=email_address.user, verified_email=email_address.email, client_address=client_address(request)
         )
+
+
+@receiver(post_save, sender=ApiKey, dispatch_uid="billing.receivers.tell_of_key")
+def tell_of_key(*, instance: ApiKey, created: bool, raw: bool, **_: Any) -> None:
+    """Whoever owns a new key is told of it, in the database transaction that makes it."""
+    if created and not raw:
+        announce_new_key(key=instance)

@@ -12,9 +12,11 @@ from billing.errors import StripeUnavailable
 from billing.models import EventState, Payment, StripeEvent
 from billing.services.books_report import add_up_books
 from billing.services.catalog import sync_catalog
+from billing.services.expiring import announce_expiring_credits
 from billing.services.free_plan import grant_free_plan
 from billing.services.gateway import configured_gateway
 from billing.services.idempotent_answers import purge_old_answers
+from billing.services.mail_sending import send_due_mails
 from billing.services.notice_expansion import expand_due_notices
 from billing.services.receipts import fetch_missing_receipts, fetch_receipt
 from billing.services.reconciliation.schedule import (
@@ -103,6 +105,18 @@ def look_after_top_ups() -> int:
     gateway, now = configured_gateway(), timezone.now()
     paused, saved = pause_what_changed(), save_missing_cards(gateway=gateway, now=now)
     return paused + saved + run_due_top_ups(gateway=gateway, now=now)
+
+
+@shared_task(name=wake.SEND_MAILS)
+def send_mails() -> int:
+    """Send the mails that are due; gives how many."""
+    return send_due_mails()
+
+
+@shared_task(name="billing.announce_expiring")
+def announce_expiring() -> int:
+    """Tell in time of credits that lapse; gives how many notices."""
+    return announce_expiring_credits(now=timezone.now())
 
 
 @shared_task(name="billing.redact_events", soft_time_limit=3600, time_limit=3660)

@@ -8,10 +8,13 @@ from billing.views.checkout_return import checkout_cancelled, checkout_return, c
 from billing.views.home import home
 from billing.views.ledger import ledger, ledger_export, ledger_sums
 from billing.views.metrics import metrics
+from billing.views.notice_banners import dismiss_banner
 from billing.views.overview import overview
 from billing.views.payments import payments
 from billing.views.redeem import redeem
+from billing.views.settings import save_notice_settings, settings_page
 from billing.views.top_up import top_up, top_up_consent, top_up_off, top_up_remove_card
+from billing.views.unsubscribe import unsubscribe
 from billing.views.webhook import receive_stripe_event
 from billing.views.webhook_acts import delete_webhook, replay_webhook, rotate_webhook, switch_webhook, try_webhook
 from billing.views.webhook_endpoints import new_webhook, webhook, webhooks
@@ -44,6 +47,10 @@ urlpatterns = [
     path("billing/webhooks/<slug:endpoint>/switch/", switch_webhook, name="switch_webhook"),
     path("billing/webhooks/<slug:endpoint>/delete/", delete_webhook, name="delete_webhook"),
     path("billing/webhooks/<slug:endpoint>/<slug:delivery>/replay/", replay_webhook, name="replay_webhook"),
+    path("billing/notices/<str:notice>/dismiss/", dismiss_banner, name="dismiss_banner"),
+    path("billing/settings/", settings_page, name="settings"),
+    path("billing/settings/notices/", save_notice_settings, name="save_notice_settings"),
+    path("billing/unsubscribe/<str:token>/", unsubscribe, name="unsubscribe"),
     path("metrics", metrics, name="metrics"),
     path("webhooks/stripe/", receive_stripe_event, name="stripe_webhook"),
 ]

@@ -18,6 +18,7 @@ ADD_UP_BOOKS = "billing.add_up_books"
 EXPAND_NOTICES = "billing.expand_notices"
 SEND_WEBHOOKS = "billing.send_webhooks"
 TOP_UP = "billing.top_up"
+SEND_MAILS = "billing.send_mails"
 
 _TIMEOUT_SECONDS = 0.25
 _QUIET_SECONDS = 5.0  # after a failure nobody is held up by the broker for so long

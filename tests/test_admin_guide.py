@@ -13,7 +13,13 @@ from billing.money import format_credits, format_money
 GUIDE = (Path(settings.BASE_DIR) / "docs/admin-guide.md").read_text()
 GROUPS_MIGRATIONS = [
     import_module(f"billing.migrations.{name}")
-    for name in ("0004_groups", "0006_groups_for_usage", "0013_groups_for_vouchers", "0016_groups_for_webhooks")
+    for name in (
+        "0004_groups",
+        "0006_groups_for_usage",
+        "0013_groups_for_vouchers",
+        "0016_groups_for_webhooks",
+        "0018_groups_for_mails",
+    )
 ]
 
 

@@ -2,15 +2,11 @@
 
 import logging
 import re
-from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
 import pytest
-from allauth.account.models import EmailAddress
 from django.contrib.sessions.models import Session
-from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
@@ -80,21 +76,6 @@ def test_secret_is_in_no_log_and_no_table(browser: Client, caplog: pytest.LogCap
     random_part = secret.rpartition("_")[2]
     assert random_part not in caplog.text
     assert random_part not in str(key)
-
-
-def test_owner_is_told_by_mail_of_a_new_key(
-    browser: Client, user: User, django_capture_on_commit_callbacks: Callable[..., Any]
-) -> None:
-    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
-    sent = fields(browser)
-
-    with django_capture_on_commit_callbacks(execute=True):
-        browser.post(NEW, sent)
-
-    told = mail.outbox[-1]
-    assert told.subject == "[Prepaid] A new API key"
-    assert f"Server (ppk_test_{ApiKey.objects.get().key_id}_…)" in str(told.body)
-    assert not SECRET.search(str(told.body))
 
 
 def test_loading_the_answer_again_makes_no_second_key(browser: Client) -> None:

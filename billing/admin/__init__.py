@@ -9,6 +9,7 @@ approvals.py      what staff asked for, and who decides                 adjustme
 books.py          trial balance, months, journal (beside movements)
 audit.py          what staff did (read-only)                            flags.py, notes.py  of customers (read-only)
 vouchers.py       batches, codes, uses                                  voucher_page.py makes them, shows codes once
+mails.py          the outbox of mails, notices
 findings.py       what does not agree, repairs, acceptances             reconciliation.py  runs, and a new one
 """
 
@@ -21,6 +22,7 @@ from billing.admin import (
     findings,
     flags,
     ledger,
+    mails,
     notes,
     packs,
     payments,
@@ -41,6 +43,7 @@ __all__ = [
     "findings",
     "flags",
     "ledger",
+    "mails",
     "notes",
     "packs",
     "payments",

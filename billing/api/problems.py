@@ -14,9 +14,12 @@ from django.utils import timezone
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from billing.errors import BillingError, InsufficientCredits
+from accounts.models import ApiKey
+from billing.errors import BillingError, InsufficientCredits, KeyLimitReached
 from billing.models import BillingCustomer
 from billing.selectors.balances import read_balance
+from billing.services.key_limits import placed_by_key
+from billing.services.key_notices import announce_key_limit
 from billing.views.refusals import add_debt, log_stripe_failure, problem
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -56,6 +59,8 @@ def _answer_refusal(refusal: BillingError, context: dict[str, Any]) -> Response:
     customer: BillingCustomer | None = getattr(context["view"], "customer", None)
     if isinstance(refusal, InsufficientCredits) and customer is not None:
         members = add_debt(members, read_balance(customer_id=customer.pk, now=timezone.now()))
+    if isinstance(refusal, KeyLimitReached) and isinstance(key := context["request"].auth, ApiKey):
+        announce_key_limit(placed_by=placed_by_key(key), now=timezone.now())
     wait = getattr(refusal, "retry_after_seconds", None)
     return _answer(members, headers={"Retry-After": str(wait)} if wait else None)
 

@@ -1,4 +1,7 @@
-"""The balance row itself: opened with its customer, frozen and freed. Call inside the caller's database transaction."""
+"""The balance row itself: opened with its customer, limited, frozen and freed.
+
+Call inside the caller's database transaction.
+"""
 
 from datetime import datetime
 from decimal import Decimal
@@ -20,6 +23,12 @@ def set_overdraft_limit(*, customer_id: int, limit: Decimal) -> Decimal:
     accounts, _ = lock_accounts(customer_ids=[customer_id])
     CreditBalance.objects.filter(pk=customer_id).update(overdraft_limit=limit)
     return accounts[customer_id].overdraft_limit
+
+
+def set_low_threshold(*, customer_id: int, threshold: Decimal) -> None:
+    """Call the balance low below so many credits from now on. Setting it is no crossing: nothing is announced."""
+    lock_accounts(customer_ids=[customer_id])
+    CreditBalance.objects.filter(pk=customer_id).update(low_threshold=threshold)
 
 
 def freeze(*, customer_id: int, reason: str, since: datetime) -> None:

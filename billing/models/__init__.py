@@ -17,6 +17,8 @@ from billing.models.ledger_entry import LedgerEntry
 from billing.models.money_movement import MoneyMovement
 from billing.models.note import CustomerNote
 from billing.models.notice import Notice
+from billing.models.notification_preferences import NotificationPreferences
+from billing.models.outgoing_mail import MailState, OutgoingMail
 from billing.models.pack import CreditPack
 from billing.models.payment import Payment, PaymentKind, PaymentState
 from billing.models.plan import FREE_SLUG, Plan, PlanInterval, PlanPrice, Rollover
@@ -69,9 +71,12 @@ __all__ = [
     "InvoiceLine",
     "InvoiceStatus",
     "LedgerEntry",
+    "MailState",
     "MoneyMovement",
     "Notice",
+    "NotificationPreferences",
     "OperationPrice",
+    "OutgoingMail",
     "Payment",
     "PaymentDispute",
     "PaymentKind",

@@ -1,10 +1,18 @@
 """The one row per customer that every write locks."""
 
+from decimal import Decimal
+
 from django.db import models
 from django.db.models import Q
 
+from billing import conf
 from billing.models.customer import BillingCustomer
 from billing.models.fields import CreditsField
+from billing.models.notice_triggers import announce_crossings
+
+
+def usual_threshold() -> Decimal:
+    return conf.low_balance_threshold()
 
 
 class CreditBalance(models.Model):
@@ -22,6 +30,10 @@ class CreditBalance(models.Model):
     top_up_due_at = models.DateTimeField(null=True, blank=True, help_text="When an automatic top-up is to be decided.")
     frozen_at = models.DateTimeField(null=True, blank=True, help_text="Since when spending is refused.")
     frozen_reason = models.CharField(max_length=500, blank=True)
+    low_threshold = CreditsField(default=usual_threshold, help_text="Below so many posted credits it is low.")
+    was_told = models.BooleanField(
+        default=False, db_default=False, help_text="A fall was announced, and no recovery yet; a trigger's."
+    )
 
     class Meta:
         verbose_name = "balance"
@@ -33,12 +45,14 @@ class CreditBalance(models.Model):
                 condition=Q(top_up_due_at__isnull=True) | Q(top_up_below__isnull=False),
                 name="billing_balance_top_up_armed",
             ),
+            models.CheckConstraint(condition=Q(low_threshold__gte=0), name="billing_balance_threshold_not_negative"),
         ]
         indexes = [
             models.Index(
                 fields=["top_up_due_at"], name="billing_balance_top_up_due", condition=Q(top_up_due_at__isnull=False)
             ),
         ]
+        triggers = [announce_crossings()]
 
     def __str__(self) -> str:
         return f"{self.posted} posted, {self.held} held"

@@ -7,6 +7,7 @@ from billing.kinds import AllocationKind
 from billing.models.customer import BillingCustomer
 from billing.models.fields import CreditsField
 from billing.models.ledger_entry import KIND_CHOICES, LedgerEntry
+from billing.models.notice_triggers import announce_grants
 from billing.models.triggers import append_only
 
 
@@ -43,6 +44,7 @@ class CreditGrant(models.Model):
                 name="billing_grant_open_while_any_remains",
             ),
         ]
+        triggers = [announce_grants()]
         indexes = [
             models.Index(
                 F("customer"),

@@ -6,6 +6,7 @@ from django.db.models import Q
 from billing.kinds import UNDONE_BY_MONEY, EntryKind
 from billing.models.customer import BillingCustomer
 from billing.models.fields import CreditsField
+from billing.models.notice_triggers import announce_claw_backs
 from billing.models.triggers import append_only
 from billing.money import format_credits
 
@@ -65,7 +66,7 @@ class LedgerEntry(models.Model):
                 condition=Q(kind__in=sorted(kind.value for kind in UNDONE_BY_MONEY)),
             ),
         ]
-        triggers = append_only()
+        triggers = [*append_only(), announce_claw_backs()]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {format_credits(self.amount, signed=True)}"

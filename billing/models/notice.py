@@ -6,6 +6,23 @@ from django.db.models import Q
 from billing.models.customer import BillingCustomer
 from billing.models.fields import new_public_id
 from billing.models.triggers import append_only
+from billing.notice_kinds import NoticeEvent
+
+# What pages show banners of, and what ends these.
+BANNER_EVENTS = (
+    NoticeEvent.CREDITS_EXPIRING,
+    NoticeEvent.PAYMENT_FAILED,
+    NoticeEvent.PAYMENT_RECEIPT,
+    NoticeEvent.PAYMENT_DISPUTED,
+    NoticeEvent.TOP_UP_FAILED,
+    NoticeEvent.TOP_UP_PAUSED,
+    NoticeEvent.TOP_UP_AUTHENTICATION_NEEDED,
+    NoticeEvent.TOP_UP_TURNED_OFF,
+    NoticeEvent.SUBSCRIPTION_UPDATED,
+    NoticeEvent.SUBSCRIPTION_CANCELED,
+    NoticeEvent.SUBSCRIPTION_TRIAL_ENDING,
+    NoticeEvent.SUBSCRIPTION_PAYMENT_FAILED,
+)
 
 
 def new_notice_id() -> str:
@@ -34,6 +51,11 @@ class Notice(models.Model):
         indexes = [
             models.Index(fields=["id"], name="billing_notice_due", condition=Q(expanded_at__isnull=True)),
             models.Index(fields=["customer", "-occurred_at"], name="billing_notice_customer"),
+            models.Index(
+                fields=["customer", "-occurred_at"],
+                name="billing_notice_banner",
+                condition=Q(event__in=sorted(event.value for event in BANNER_EVENTS), dismissed_at__isnull=True),
+            ),
         ]
         triggers = append_only(but=("expanded_at", "dismissed_at"))
 

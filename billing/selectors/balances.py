@@ -7,7 +7,6 @@ from decimal import Decimal
 from django.db import connection
 from django.db.models import Min, Sum
 
-from billing import conf
 from billing.kinds import BOUGHT_PRIORITY, FREE_PRIORITY, PLAN_PRIORITY
 from billing.models import CreditBalance, CreditGrant
 from billing.money import ZERO
@@ -100,7 +99,7 @@ def read_balance(*, now: datetime, customer_id: int | None = None, user_id: int 
         held=held,
         overdraft_limit=row.overdraft_limit,
         is_frozen=row.frozen_at is not None,
-        low_threshold=conf.low_balance_threshold(),
+        low_threshold=row.low_threshold,
         next_expiry_at=next_expiry_at,
         as_of=now,
     )

@@ -16,6 +16,7 @@ from billing.kinds import EntryKind
 from billing.ledger.locking import lock_accounts
 from billing.models import Adjustment, BillingCustomer, Decision, ReasonCode
 from billing.money import ZERO, parse_credits
+from billing.notice_kinds import NoticeEvent
 from billing.services.adjustment_checks import check_is_possible, check_values
 from billing.services.adjustment_limits import find_limit, lock_day
 from billing.services.approvals import (
@@ -28,6 +29,7 @@ from billing.services.approvals import (
     write_decision,
 )
 from billing.services.audit import record_audit
+from billing.services.notices import announce
 from billing.services.posting import Posting, post_many
 
 MAY_REQUEST, MAY_DECIDE = "billing.adjust_credits", "billing.approve_credits"
@@ -196,6 +198,17 @@ def _post(adjustment: Adjustment) -> None:
         may_leave_debt=adjustment.may_leave_debt,
     )
     adjustment.entry = post_many(postings=[posting])[0].entry
+    announce(
+        event=NoticeEvent.ADJUSTMENT_MADE,
+        customer_id=adjustment.customer_id,
+        key=adjustment.public_id,
+        payload={
+            "adjustment": adjustment.public_id,
+            "amount": f"{adjustment.entry.amount:.6f}",
+            "balance_after": f"{adjustment.entry.balance_after:.6f}",
+            "reason": adjustment.note,
+        },
+    )
 
 
 def _expire(adjustment: Adjustment, *, now: datetime) -> None:

@@ -12,6 +12,7 @@ from billing.ledger.posting import BatchMode, PostingOutcome, post_entries
 from billing.ledger.shapes import Posting
 from billing.money import ZERO
 from billing.services.key_limits import KeyRoom, count_key_spending, find_key_room
+from billing.services.key_notices import announce_key_limit
 
 
 class _BeyondLimit(Exception):
@@ -42,6 +43,7 @@ def spend_in_batch(
                     raise _BeyondLimit(_find_beyond(customer_id=customer_id, outcomes=outcomes, room=room))
         except _BeyondLimit as beyond:
             outcomes = _post_rest(postings=postings, refusals=beyond.refusals)
+            announce_key_limit(placed_by=placed_by, now=now)
         if spent := _spent(outcomes):
             count_key_spending(placed_by=placed_by, amount=spent, now=now)
     return outcomes

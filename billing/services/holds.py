@@ -13,7 +13,9 @@ from billing.ledger import holding
 from billing.ledger.holding import EndedHold, HoldRequest
 from billing.models import CreditHold
 from billing.money import ZERO, parse_credits, parse_positive_credits
+from billing.notice_kinds import NoticeEvent
 from billing.services.key_limits import check_key_limit, count_key_spending
+from billing.services.notices import announce
 
 log = structlog.get_logger(__name__)
 
@@ -116,7 +118,7 @@ def expire_stale_holds(*, now: datetime, limit: int = 1000, dry_run: bool = Fals
     for public_id in public_ids:
         try:
             with transaction.atomic():
-                holding.expire(public_id=public_id)
+                _expire(public_id)
         except RuntimeError as error:  # one customer's broken books must not keep everybody else's credits
             log.error("hold_not_expired", alarm=True, hold=public_id, error=str(error))
             broken.append(public_id)
@@ -125,3 +127,22 @@ def expire_stale_holds(*, now: datetime, limit: int = 1000, dry_run: bool = Fals
     if broken:
         raise RuntimeError(f"{len(broken)} holds could not be ended: {', '.join(broken)}. Run reconcile_ledger.")
     return len(public_ids)
+
+
+def _expire(public_id: str) -> None:
+    ended = holding.expire(public_id=public_id)
+    hold = ended.hold
+    if not ended.is_replay:
+        announce(
+            event=NoticeEvent.HOLD_EXPIRED,
+            customer_id=hold.customer_id,
+            key=hold.public_id,
+            payload={
+                "hold": hold.public_id,
+                "amount": f"{hold.amount:.6f}",
+                "placed_at": hold.placed_at.isoformat(),
+                "expires_at": hold.expires_at.isoformat(),
+                "description": hold.description,
+            },
+            occurred_at=hold.expires_at,
+        )

@@ -18,7 +18,7 @@ from billing.errors import KeyLimitReached
 from billing.models import ApiKeySpending
 from billing.money import ZERO
 
-_KEY_PREFIX = "key:"
+KEY_PREFIX = "key:"
 # Locks the key's row in any case, but where nothing is counted and nothing limits the key: then it gives no row.
 _COUNT = """
     INSERT INTO billing_apikeyspending AS s (api_key_id, month, spent)
@@ -49,12 +49,12 @@ _LOCK_LINE = """
 
 def placed_by_key(key: ApiKey) -> str:
     """How a hold names the API key that placed it and alone may end it."""
-    return f"{_KEY_PREFIX}{key.key_id}"
+    return f"{KEY_PREFIX}{key.key_id}"
 
 
 def count_key_spending(*, placed_by: str, amount: Decimal, now: datetime) -> None:
     """Add a charge to what the key has spent this month; nothing for what the system or a session spends."""
-    if placed_by.startswith(_KEY_PREFIX):
+    if placed_by.startswith(KEY_PREFIX):
         _count(placed_by=placed_by, amount=amount, now=now)
 
 
@@ -64,7 +64,7 @@ def check_key_limit(*, placed_by: str, charged: Decimal, held: Decimal, now: dat
     Raises:
         KeyLimitReached: the database transaction is to be rolled back.
     """
-    if not placed_by.startswith(_KEY_PREFIX):
+    if not placed_by.startswith(KEY_PREFIX):
         return
     room = _find_room(placed_by=placed_by, counting=charged, now=now)
     if room is not None and room.left < 0:
@@ -85,7 +85,7 @@ def find_key_room(*, placed_by: str, now: datetime) -> KeyRoom | None:
 
     The key's row stays locked, so ask when the balance is locked already, and count what was spent then.
     """
-    if not placed_by.startswith(_KEY_PREFIX):
+    if not placed_by.startswith(KEY_PREFIX):
         return None
     room = _find_room(placed_by=placed_by, counting=ZERO, now=now)
     return room and KeyRoom(limit=room.limit, left=max(ZERO, room.left))
@@ -98,7 +98,7 @@ def _find_room(*, placed_by: str, counting: Decimal, now: datetime) -> KeyRoom |
     owners = [placed_by]
     if is_rotated:
         key_ids = _lock_line(placed_by)
-        owners = [f"{_KEY_PREFIX}{key_id}" for key_id in key_ids]
+        owners = [f"{KEY_PREFIX}{key_id}" for key_id in key_ids]
         rows = ApiKeySpending.objects.filter(api_key__key_id__in=key_ids, month=_month(now))
         spent = rows.aggregate(total=Sum("spent"))["total"] or ZERO
     return KeyRoom(limit=limit, left=limit - spent - _set_aside(owners))
@@ -107,7 +107,7 @@ def _find_room(*, placed_by: str, counting: Decimal, now: datetime) -> KeyRoom |
 def _lock_line(placed_by: str) -> list[str]:
     """The keys that are one by rotation; what they have spent is to be read afterwards."""
     with connection.cursor() as cursor:
-        cursor.execute(_LOCK_LINE, [placed_by.removeprefix(_KEY_PREFIX)])
+        cursor.execute(_LOCK_LINE, [placed_by.removeprefix(KEY_PREFIX)])
         return list(cursor.fetchone()[0])
 
 
@@ -121,7 +121,7 @@ def _set_aside(owners: Sequence[str]) -> Decimal:
 
 def _count(*, placed_by: str, amount: Decimal, now: datetime) -> tuple[Decimal, Decimal | None, bool]:
     with connection.cursor() as cursor:
-        key_id = placed_by.removeprefix(_KEY_PREFIX)
+        key_id = placed_by.removeprefix(KEY_PREFIX)
         cursor.execute(_COUNT, {"key": key_id, "amount": amount, "month": _month(now)})
         row = cursor.fetchone()
     if row is None and amount:

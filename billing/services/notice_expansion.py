@@ -7,12 +7,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from billing.models import Notice
+from billing.services.mails import plan_mails
 from billing.services.webhook_messages import expand_to_webhooks
 
 Expander = Callable[[Notice], None]
 
 # Each writes rows of its own outbox for a notice, inside the database transaction that marks the notice expanded.
-EXPANDERS: tuple[Expander, ...] = (expand_to_webhooks,)
+EXPANDERS: tuple[Expander, ...] = (plan_mails, expand_to_webhooks)
 log = structlog.get_logger(__name__)
 
 

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from billing import wake
 from billing.models import Notice
 from billing.notice_kinds import NoticeEvent
 
+_UNDISMISSABLE = (NoticeEvent.PAYMENT_DISPUTED.value,)  # it ends with the dispute
 Payload = Mapping[str, str | int | bool | list[str] | None]
 
 
@@ -46,6 +48,12 @@ def announce(
         ignore_conflicts=True,
     )
     transaction.on_commit(_wake_expansion)
+
+
+def dismiss_notice(*, customer_id: int, notice: str) -> bool:
+    """Close the banner of a notice for good; whether there was one of the customer's that may be closed."""
+    rows = Notice.objects.filter(customer_id=customer_id, public_id=notice).exclude(event__in=_UNDISMISSABLE)
+    return bool(rows.update(dismissed_at=Now()))
 
 
 def _wake_expansion() -> None:

@@ -20,6 +20,7 @@ from billing.services.flags import end_flag, raise_flag
 from billing.services.parked_events import wake_parked_events
 from billing.services.payment_facts import PaymentFacts
 from billing.services.payment_money_back import MoneyChange, follow_with_flags, merge_money_back
+from billing.services.payment_notices import announce_payment, remember
 from billing.services.payment_postings import post_difference, post_purchase, record_movement
 from billing.services.plan_postings import converge_periods
 from billing.services.top_ups.following import find_news, stop_for_news
@@ -44,6 +45,7 @@ def converge_payment(*, facts: Sequence[PaymentFacts]) -> Convergence:
     if payment is None:
         return Convergence.UNKNOWN
     payment = _lock(payment)
+    before = remember(payment)
     for one in facts:
         contradiction = _find_contradiction(payment=payment, facts=one)
         if contradiction:
@@ -59,6 +61,8 @@ def converge_payment(*, facts: Sequence[PaymentFacts]) -> Convergence:
     if changes or payment.given_back_minor or any(one.disputes or one.fraud_warnings for one in facts):
         follow_with_flags(payment=payment)
     stop_for_news(customer_id=payment.customer_id, news=news)
+    has_disputes = any(one.disputes for one in facts)
+    announce_payment(payment=payment, before=before, changes=changes, has_disputes=has_disputes)
     return Convergence.CONVERGED
 
 
@@ -72,12 +76,14 @@ def accept_mismatch(*, payment_id: int, actor: User, reason: str, address: str =
         payment = _lock(Payment.objects.get(pk=payment_id))
         if not payment.mismatch:
             raise RuntimeError(f"The payment {payment.public_id} is not under review.")
+        before = remember(payment)
         mismatch, payment.accepted_at = payment.mismatch, timezone.now()
         for finding in payment.findings.filter(kind=MISMATCHED, state=FindingState.OPEN):
             end_finding(finding=finding, state=FindingState.REPAIRED, reason=reason, actor=actor)
         end_flag(customer_id=payment.customer_id, cause=_cause_of(payment), reason=reason, actor=actor)
         _converge(payment, changes=(), told_at=payment.accepted_at)
         payment.save()
+        announce_payment(payment=payment, before=before, changes=(), has_disputes=False)
         record_audit(
             actor=actor,
             action="payment.grant",

@@ -28,6 +28,7 @@ from billing.models.payment import new_payment_id
 from billing.services.convergence import Convergence
 from billing.services.findings import end_findings_about, raise_finding
 from billing.services.parked_events import wake_parked_events
+from billing.services.payment_notices import announce_receipt
 from billing.services.plan_postings import converge_periods
 from billing.services.subscription_notices import announce_unpaid
 
@@ -212,6 +213,7 @@ def _merge_payment(*, invoice: Invoice, facts: PlanInvoiceFacts) -> None:
     if invoice.payment_id is None:
         invoice.payment = payment
         invoice.save(update_fields=["payment"])
+    announce_receipt(payment=payment)
     wake_parked_events(named=learned)
 
 

@@ -46,6 +46,8 @@ UNFOLD: dict[str, Any] = {
                     _page("Approvals", "how_to_reg", "billing", "adjustment"),
                     _page("Flags", "flag", "billing", "customerflag"),
                     _page("Notes", "sticky_note_2", "billing", "customernote"),
+                    _page("Notices", "campaign", "billing", "notice"),
+                    _page("Mails", "outgoing_mail", "billing", "outgoingmail"),
                     _page("Sign-up bonuses", "redeem", "billing", "signupbonus"),
                     _page("Vouchers", "confirmation_number", "billing", "voucherbatch"),
                     _page("Voucher codes", "password", "billing", "vouchercode"),

@@ -224,6 +224,12 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
         "schedule": crontab(hour=2, minute=10),
         "options": {"expires": 3600},
     },
+    "send-mails": {"task": "billing.send_mails", "schedule": 60.0, "options": {"expires": 60}},
+    "announce-expiring": {
+        "task": "billing.announce_expiring",
+        "schedule": crontab(minute=10),
+        "options": {"expires": 3000},
+    },
     "redact-events": {
         "task": "billing.redact_events",
         "schedule": crontab(hour=2, minute=30),

@@ -7,6 +7,7 @@ import threading
 import time
 from argparse import ArgumentParser
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -16,11 +17,14 @@ from django.utils import timezone
 from billing import conf
 from billing.management.billing_command import BillingCommand
 from billing.services.adjustments import expire_adjustments
+from billing.services.expiring import announce_expiring_credits
 from billing.services.expiry import expire_lapsed_credits
 from billing.services.gateway import configured_gateway
 from billing.services.holds import expire_stale_holds
+from billing.services.mail_sending import send_due_mails
 from billing.services.notice_expansion import expand_due_notices
 from billing.services.parked_events import wake_events_known_by_now
+from billing.services.preferences import align_thresholds
 from billing.services.refund_sending import send_due_refunds
 from billing.services.refunds import expire_refund_requests
 from billing.services.staff_alarms import watch_alarms
@@ -35,6 +39,7 @@ from billing.webhooks.inbox import find_forgotten_events, work_off_due_events
 
 DEFAULT_INTERVAL_SECONDS = 10.0
 ALARMS_EVERY_SECONDS = 60.0
+_HOUR = timedelta(hours=1)
 log = structlog.get_logger(__name__)
 
 
@@ -47,6 +52,8 @@ class Command(BillingCommand):
         "ends it after the step at hand. Exit code 0: stopped, or --once found everything in order; 1: with --once, a "
         "chore failed."
     )
+
+    last_hourly_at: datetime | None = None
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--once", action="store_true", help="One round, then exit.")
@@ -114,7 +121,20 @@ class Command(BillingCommand):
             "cards_saved": lambda: save_missing_cards(gateway=configured_gateway(), now=timezone.now()),
             "top_ups_run": lambda: run_due_top_ups(gateway=configured_gateway(), now=timezone.now()),
             "alarms_changed": self.watch_alarms_each_minute,
+            **self.hourly_chores(),
             **conf.further_chores(),
+            "mails_sent": lambda: send_due_mails(should_stop=self.stopping.is_set),
+        }
+
+    def hourly_chores(self) -> dict[str, Callable[[], int]]:
+        """What looks at more rows than a round should, in the first round and then every hour."""
+        now = timezone.now()
+        if self.last_hourly_at is not None and now < self.last_hourly_at + _HOUR:
+            return {}
+        self.last_hourly_at = now
+        return {
+            "thresholds_aligned": align_thresholds,
+            "expiring_announced": lambda: announce_expiring_credits(now=timezone.now()),
         }
 
     def watch_alarms_each_minute(self) -> int:

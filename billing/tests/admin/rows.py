@@ -22,7 +22,9 @@ from billing.models import (
     CustomerNote,
     DisputeMovement,
     FraudWarning,
+    MailState,
     MoneyMovement,
+    OutgoingMail,
     PaymentDispute,
     PaymentRefund,
     ReconciliationRun,
@@ -52,6 +54,7 @@ def add_rows_of_everything(world: World) -> None:
     _let_programs_work(world)
     _redeem_a_voucher(world)
     _let_integrators_listen(world)
+    _write_a_mail(world)
     make_price()
     make_operation_price()
     person = world.other.user
@@ -184,6 +187,13 @@ def _redeem_a_voucher(world: World) -> None:
     make_batch(name="Waits", credits=Decimal(100_000))
     [code] = make_batch(name="Fair").codes
     redeem(world.customer, code)
+
+
+def _write_a_mail(world: World) -> None:
+    """One that could not be sent; the notices are there, because something has happened."""
+    OutgoingMail.objects.create(
+        customer=world.customer, to="ada@example.com", kind="alarm", subject="Look", text="Late.", state=MailState.DEAD
+    )
 
 
 def _go_into_debt(world: World) -> None:

@@ -9,8 +9,9 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from accounts.models import User
 from billing.models import CreditPack
 
-PUBLIC = {"billing:home", "billing:metrics", "billing:stripe_webhook"}
-MACHINES = {"billing:stripe_webhook"}  # prove themselves by a signature (metrics: by a token), not by a cookie
+PUBLIC = {"billing:home", "billing:metrics", "billing:stripe_webhook", "billing:unsubscribe"}
+# They prove themselves by a signature (metrics: by a token), not by a cookie.
+MACHINES = {"billing:stripe_webhook", "billing:unsubscribe"}
 ARGUMENTS = {
     "pack": "standard",
     "key": "x",
@@ -23,6 +24,8 @@ ARGUMENTS = {
     "public_id": "x",
     "endpoint": "x",
     "delivery": "x",
+    "notice": "x",
+    "token": "x",
 }
 
 

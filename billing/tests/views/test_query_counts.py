@@ -17,6 +17,7 @@ LISTS = [
     "/billing/buy/",
     "/billing/balance/",
     "/billing/redeem/?code=0000-0000-0000-0000",
+    "/billing/settings/",
 ]
 
 

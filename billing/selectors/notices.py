@@ -1,0 +1,100 @@
+"""What a customer was told of that still concerns them: the banners of pages."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from billing.models import AutoTopUp, CreditGrant, Notice, TopUpCause, TopUpState
+from billing.models.notice import BANNER_EVENTS
+from billing.notice_kinds import NoticeEvent
+
+SHOWN_FOR = timedelta(days=30)
+_MOST = 50  # read; whoever has more of them in a month sees the newest
+_TOP_UPS = (
+    NoticeEvent.TOP_UP_FAILED,
+    NoticeEvent.TOP_UP_PAUSED,
+    NoticeEvent.TOP_UP_AUTHENTICATION_NEEDED,
+    NoticeEvent.TOP_UP_TURNED_OFF,
+)
+
+
+def read_standing_notices(*, customer_id: int, now: datetime) -> list[Notice]:
+    """Notices of the last 30 days that were neither closed nor overtaken by what happened since, newest first."""
+    recent = Notice.objects.filter(
+        customer_id=customer_id,
+        event__in=[event.value for event in BANNER_EVENTS],
+        dismissed_at__isnull=True,
+        occurred_at__gt=now - SHOWN_FOR,
+    ).order_by("-occurred_at", "-pk")
+    standing = find_standing(recent[:_MOST], now=now)
+    if any(notice.event in _TOP_UPS for notice in standing):
+        top_up = AutoTopUp.objects.filter(pk=customer_id).first()
+        if top_up is None or top_up.state == TopUpState.ON or top_up.cause == TopUpCause.CUSTOMER:
+            standing = [notice for notice in standing if not _is_overtaken_by(top_up, notice)]
+    return _follow_grants(standing)
+
+
+def find_standing(newest_first: Iterable[Notice], *, now: datetime) -> list[Notice]:
+    """What still stands of a customer's notices: the latest word about each subject, unless that word ended it."""
+    seen: set[str] = set()
+    standing = []
+    for notice in newest_first:
+        subject = _subject_of(notice)
+        if subject in seen:
+            continue
+        seen.add(subject)
+        if not _is_over(notice, now=now):
+            standing.append(notice)
+    return standing
+
+
+def _subject_of(notice: Notice) -> str:
+    """What a notice is about: of two about one thing the later one counts."""
+    payload = notice.payload
+    match NoticeEvent(notice.event):
+        case NoticeEvent.PAYMENT_FAILED | NoticeEvent.PAYMENT_RECEIPT:
+            return "payment"
+        case NoticeEvent.PAYMENT_DISPUTED:
+            return f"dispute:{payload['dispute']}"
+        case NoticeEvent.CREDITS_EXPIRING:
+            return f"expiry:{_grant_of(notice)}"
+        case event if event in _TOP_UPS:
+            return "top_up"
+    return f"subscription:{payload['subscription']}"
+
+
+def _is_over(notice: Notice, *, now: datetime) -> bool:
+    """Whether a word asks nothing of anybody, or not any more."""
+    match NoticeEvent(notice.event):
+        case NoticeEvent.PAYMENT_RECEIPT | NoticeEvent.SUBSCRIPTION_UPDATED | NoticeEvent.SUBSCRIPTION_CANCELED:
+            return True
+        case NoticeEvent.PAYMENT_DISPUTED:
+            return bool(notice.payload["status"] != "opened")
+        case NoticeEvent.CREDITS_EXPIRING:
+            return datetime.fromisoformat(notice.payload["expires_at"]) <= now
+        case NoticeEvent.SUBSCRIPTION_TRIAL_ENDING:
+            return datetime.fromisoformat(notice.payload["trial_end"]) <= now
+    return False
+
+
+def _follow_grants(standing: list[Notice]) -> list[Notice]:
+    """Of credits that lapse, those that are left now: what was used since is not lost."""
+    expiring = {int(_grant_of(notice)): notice for notice in standing if notice.event == NoticeEvent.CREDITS_EXPIRING}
+    if not expiring:
+        return standing
+    left = dict(CreditGrant.objects.filter(pk__in=expiring, is_open=True).values_list("pk", "remaining"))
+    for grant_id, notice in expiring.items():
+        notice.payload = {**notice.payload, "amount": f"{left.get(grant_id, 0):.6f}"}
+    used_up = [notice.pk for grant_id, notice in expiring.items() if grant_id not in left]
+    return [notice for notice in standing if notice.pk not in used_up]
+
+
+def _grant_of(notice: Notice) -> str:
+    """`services/expiring.py` names these notices by grant and step."""
+    return notice.key.partition(":")[0]
+
+
+def _is_overtaken_by(top_up: AutoTopUp | None, notice: Notice) -> bool:
+    """Whether the customer has confirmed or ended automatic top-up since."""
+    if notice.event not in _TOP_UPS:
+        return False
+    return top_up is None or top_up.changed_at >= notice.occurred_at

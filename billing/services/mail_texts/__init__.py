@@ -1,0 +1,1 @@
+"""What mails say: for each event a function from its payload to words, the same for text and HTML."""
