@@ -22,6 +22,7 @@ from billing.models.outgoing_mail import MailState, OutgoingMail
 from billing.models.pack import CreditPack
 from billing.models.payment import Payment, PaymentKind, PaymentState
 from billing.models.plan import FREE_SLUG, Plan, PlanInterval, PlanPrice, Rollover
+from billing.models.portal_configuration import PortalConfiguration
 from billing.models.pricing_config import OperationPrice, PricingConfig
 from billing.models.reconciliation import (
     FindingState,
@@ -87,6 +88,7 @@ __all__ = [
     "PlanMovement",
     "PlanPeriod",
     "PlanPrice",
+    "PortalConfiguration",
     "PricingConfig",
     "ReasonCode",
     "ReconciliationFinding",

@@ -23,6 +23,7 @@ from sandbox.demo.accounts import DEMO_ACCOUNTS, OWNER
 from sandbox.demo.history import seed_past, seed_running_work
 from sandbox.demo.packs import BOUGHT_BY_OWNER, ensure_packs
 from sandbox.demo.people import ensure_account
+from sandbox.demo.plans import ensure_plans
 from sandbox.demo.prices import ensure_prices
 from sandbox.demo.purchase import Till, buy, stand_in_of_our_own
 from sandbox.demo.repository import ensure_repository
@@ -38,6 +39,7 @@ class Seeded:
 
     accounts: list[str] = field(default_factory=list)
     packs: list[str] = field(default_factory=list)
+    plans: list[str] = field(default_factory=list)
     prices: list[str] = field(default_factory=list)
     entries: int = 0
     catalog_changes: int = 0
@@ -56,6 +58,7 @@ def seed_everything(*, now: datetime | None = None, stand_in: SandboxServer | No
     users: dict[str, User] = {account.email: ensure_account(account) for account in DEMO_ACCOUNTS}
     seeded.accounts = sorted(users)
     seeded.packs = [pack.slug for pack in ensure_packs()]
+    seeded.plans = [plan.slug for plan in ensure_plans()]
     seeded.prices = ensure_prices(now=now)
     if str(VAR / DEMO_REPOSITORY) in settings.SUMMARY_REPOSITORIES:
         ensure_repository(folder=VAR / DEMO_REPOSITORY)
