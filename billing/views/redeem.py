@@ -63,4 +63,4 @@ def _message(redeemed: Redeemed) -> str:
     expires_at = entry.grant.expires_at
     if expires_at is None:
         return added
-    return f"{added} " + _("They expire on %(day)s.") % {"day": date_format(expires_at, "j M Y")}
+    return f"{added} " + _("The new ones expire on %(day)s.") % {"day": date_format(expires_at, "j M Y")}

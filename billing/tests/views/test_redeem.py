@@ -54,7 +54,7 @@ def test_code_that_is_sent_brings_its_credits(browser: Client, customer: Billing
 
     assert answer.redirect_chain == [("/billing/", 302)]
     text = answer.content.decode()
-    assert "50 credits were added. Your balance is 50. They expire on" in text
+    assert "50 credits were added. Your balance is 50. The new ones expire on" in text
     assert posted(customer) == 50
 
 
