@@ -48,15 +48,22 @@ _FIRST_ROW_SINCE = """
 """
 
 _GIVEN_BACK = """
-    SELECT (movement.created_at AT TIME ZONE 'UTC')::date, movement.currency,
-        sum(movement.given_back_minor - coalesce(former.given_back_minor, 0))
-    FROM billing_moneymovement AS movement
-    LEFT JOIN billing_moneymovement AS former
-        ON former.payment_id = movement.payment_id AND former.number = movement.number - 1
-    WHERE movement.created_at >= %(since)s AND movement.created_at < %(until)s
-    GROUP BY 1, 2
-    HAVING sum(movement.given_back_minor - coalesce(former.given_back_minor, 0)) <> 0
-    ORDER BY 1, 2
+    SELECT day, currency, sum(change) FROM (
+        SELECT (movement.created_at AT TIME ZONE 'UTC')::date AS day, movement.currency,
+            movement.given_back_minor - coalesce(former.given_back_minor, 0) AS change
+        FROM billing_moneymovement AS movement
+        LEFT JOIN billing_moneymovement AS former
+            ON former.payment_id = movement.payment_id AND former.number = movement.number - 1
+        WHERE movement.created_at >= %(since)s AND movement.created_at < %(until)s
+        UNION ALL
+        SELECT (movement.created_at AT TIME ZONE 'UTC')::date, movement.currency,
+            movement.given_back_minor - coalesce(former.given_back_minor, 0)
+        FROM billing_planmovement AS movement
+        LEFT JOIN billing_planmovement AS former
+            ON former.period_id = movement.period_id AND former.number = movement.number - 1
+        WHERE movement.created_at >= %(since)s AND movement.created_at < %(until)s
+    ) AS changes
+    GROUP BY day, currency HAVING sum(change) <> 0 ORDER BY day, currency
 """
 
 # Somebody tried, and nothing was collected. A checkout that was left without an attempt has not failed.

@@ -35,6 +35,11 @@ class PeriodMoney:
     tax_minor: int = 0
     given_back_minor: int = 0
 
+    @property
+    def net_minor(self) -> int:
+        """What was collected without tax."""
+        return self.collected_minor - self.tax_minor
+
 
 def converge_periods(
     *,
@@ -78,11 +83,14 @@ def _converge(*, period: PlanPeriod, occurred_at: datetime, away: timedelta) -> 
     consumed, expired = _drawn_on(period)
     target = plan_posted(target=period.target_credits, consumed=consumed, expired=expired)
     difference = target - posted_for(period)
+    money, known = _money_of(period=period, lines=lines), _known_money(period)
     if difference:
-        _post(period=period, amount=difference, occurred_at=occurred_at, away=away)
+        cost_minor = max(0, money.net_minor - known.net_minor) if difference > 0 else 0
+        _post(period=period, amount=difference, cost_minor=cost_minor, occurred_at=occurred_at, away=away)
     _record_movement(
         period=period,
-        money=_money_of(period=period, lines=lines),
+        money=money,
+        known=known,
         has_changed_target=period.target_credits != before,
         first_posting=first_posting,
         occurred_at=occurred_at,
@@ -122,7 +130,7 @@ def _drawn_on(period: PlanPeriod) -> tuple[Decimal, Decimal]:
     return drawn - expired - (by_reversals or ZERO), expired
 
 
-def _post(*, period: PlanPeriod, amount: Decimal, occurred_at: datetime, away: timedelta) -> None:
+def _post(*, period: PlanPeriod, amount: Decimal, cost_minor: int, occurred_at: datetime, away: timedelta) -> None:
     """`posting_count` numbers a period's entries, under the lock on the balance."""
     period.posting_count += 1
     is_allowance = amount > 0
@@ -138,6 +146,7 @@ def _post(*, period: PlanPeriod, amount: Decimal, occurred_at: datetime, away: t
                 description=name,
                 occurred_at=occurred_at,
                 plan_period_id=period.pk,
+                cost_minor=cost_minor,
                 currency=period.currency if is_allowance else "",
                 expires_at=lives,
             )
@@ -185,22 +194,30 @@ def _share(*, period: PlanPeriod, invoice_pk: int, amount_minor: int) -> int:
     return dict(zip(weights, parts, strict=True)).get(period.pk, 0)
 
 
+def _known_money(period: PlanPeriod) -> PeriodMoney:
+    """The money of a period as it was recorded last."""
+    last = PlanMovement.objects.filter(period=period, number=period.movement_count).first()
+    if last is None:
+        return PeriodMoney()
+    return PeriodMoney(
+        collected_minor=last.collected_minor,
+        from_balance_minor=last.from_balance_minor,
+        tax_minor=last.tax_minor,
+        given_back_minor=last.given_back_minor,
+    )
+
+
 def _record_movement(
-    *, period: PlanPeriod, money: PeriodMoney, has_changed_target: bool, first_posting: int, occurred_at: datetime
+    *,
+    period: PlanPeriod,
+    money: PeriodMoney,
+    known: PeriodMoney,
+    has_changed_target: bool,
+    first_posting: int,
+    occurred_at: datetime,
 ) -> None:
     """Append the period's money and target, if any of it changed; with the first entry posted for it."""
-    last = PlanMovement.objects.filter(period=period, number=period.movement_count).first()
-    before = (
-        PeriodMoney()
-        if last is None
-        else PeriodMoney(
-            collected_minor=last.collected_minor,
-            from_balance_minor=last.from_balance_minor,
-            tax_minor=last.tax_minor,
-            given_back_minor=last.given_back_minor,
-        )
-    )
-    if money == before and not has_changed_target:
+    if money == known and not has_changed_target:
         return
     period.movement_count += 1
     entry = LedgerEntry.objects.filter(
