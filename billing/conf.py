@@ -53,7 +53,7 @@ def voucher_guesses_per_hour() -> int:
 
 
 def are_promotion_codes_taken() -> bool:
-    """Whether the checkout of a pack asks for Stripe's promotion codes."""
+    """Whether checkouts of packs and plans ask for Stripe's promotion codes."""
     return bool(settings.CHECKOUT_PROMOTION_CODES)
 
 

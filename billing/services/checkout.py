@@ -173,7 +173,7 @@ def _create_session(
             ui_mode=payment.ui_mode,
             return_url=pages.returned,
             cancel_url=pages.cancelled,
-            takes_codes=True,
+            takes_codes=payment.takes_codes,
             is_taxed=conf.is_automatic_tax_on(),
             idempotency_key=_store_key(payment=payment, stripe_customer_id=stripe_customer_id),
         )
