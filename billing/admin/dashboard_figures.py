@@ -29,6 +29,7 @@ from billing.money import ZERO, list_value_minor
 from billing.selectors import dashboard
 from billing.selectors.dashboard import Money, Outcomes, Period
 from billing.selectors.waiting import Waiting, unfinished_events
+from billing.templatetags.billing_format import short_credits
 
 CURRENCIES_DRAWN = 3
 _USAGE = tuple(kind.value for kind in dashboard.USAGE_KINDS)
@@ -123,13 +124,13 @@ def balances_part(period: Period, now: datetime) -> Part:
     tiles = [
         Tile(
             label="Credits owed to customers",
-            value=show_credits(liability.owed),
+            value=short_credits(liability.owed),
             note=f"{_list_value(liability.owed)} at list price{in_debt}",
             address=list_address(CreditBalance, {"posted__gt": 0}),
         ),
         Tile(
             label="Average balance",
-            value=show_credits(liability.average),
+            value=short_credits(liability.average),
             note=f"of {liability.customers:,} customers",
             address=list_address(CreditBalance),
         ),
@@ -164,7 +165,7 @@ def entries_part(period: Period, now: datetime) -> Part:
     tiles = [
         Tile(
             label="Credits used",
-            value=show_credits(used),
+            value=short_credits(used),
             note=f"{_list_value(used)} at list price",
             address=list_in_period(LedgerEntry, period, "occurred_at", kind__in=",".join(_USAGE)),
         ),

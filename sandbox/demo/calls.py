@@ -37,6 +37,7 @@ DAYS: Final = 12
 _CALLS_A_DAY: Final = (6, 13)
 _SERVER, _BOT, _OLD = "Production server", "Support bot", "Laptop"
 _KEY_AGE: Final = timedelta(days=30)
+_OLD_ENDED: Final = timedelta(days=3)
 _EMBEDDED: Final = "text-embedding-3-small"
 _FAILURES: Final = ("timeout", "answered_503", "unreachable")
 
@@ -102,9 +103,9 @@ def _ensure_keys(user: User, *, now: datetime) -> dict[str, ApiKey]:
             continue
         key = issue_key(user=user, name=name, scopes=[Scope.READ, Scope.SPEND], monthly_limit=limit).key
         ApiKey.objects.filter(pk=key.pk).update(created_at=now - _KEY_AGE)  # before the calls by it
-        note_use(key=key, now=now - timedelta(hours=2))
+        note_use(key=key, now=now - (_OLD_ENDED if name == _OLD else timedelta(hours=2)))
         if name == _OLD:
-            revoke_key(key=key, now=now - timedelta(days=2))
+            revoke_key(key=key, now=now - _OLD_ENDED)
         keys[name] = key
     return keys
 
@@ -115,7 +116,7 @@ def _invent_calls(*, days_ago: int, now: datetime) -> Iterator[_Call]:
     dice = random.Random(f"prepaid demo {days_ago}")
     count = dice.randint(*_CALLS_A_DAY) // (2 if day.weekday() >= 5 else 1)
     for number in range(count):
-        sorts = [sort for sort in _SORTS if sort.key != _OLD or days_ago > 2]
+        sorts = [sort for sort in _SORTS if sort.key != _OLD or days_ago > _OLD_ENDED.days]
         sort = dice.choices(sorts, [sort.weight for sort in sorts])[0]
         input_tokens, output_tokens = dice.randint(*sort.input), dice.randint(*sort.output)
         cached = input_tokens // 2 if dice.random() < 0.3 else 0

@@ -16,7 +16,9 @@ from accounts.models import ApiKey
 from billing.admin.base import (
     NOTHING,
     ReadOnlyInline,
+    link,
     link_to,
+    page_address,
     show_credits,
     show_json,
     shown,
@@ -193,7 +195,8 @@ class UsageEventAdmin(ExportsRows, OfCustomerAdmin):
 
     @shown("API key")
     def key_shown(self, event: UsageEvent) -> SafeString | str:
-        return link_to(event.api_key)
+        key = event.api_key
+        return link(page_address(key), f"{key.name} (…{key.last_four})") if key else NOTHING
 
     @shown("Entry")
     def entry_shown(self, event: UsageEvent) -> SafeString | str:

@@ -34,7 +34,7 @@ def parse_pasted_diff(text: str) -> Diff:
     """
     text = clean_text(text)
     if not text.strip():
-        raise DiffRefused(reason=Reason.EMPTY, field="diff", fault="it is empty", remedy="Send what `git diff` prints.")
+        raise DiffRefused(reason=Reason.EMPTY, field="diff", fault="it is empty", remedy="Send what git diff prints.")
     return measure_diff(text=text)
 
 
@@ -85,7 +85,7 @@ def _no_diff(*, field: str, fault: str) -> DiffRefused:
         reason=Reason.NOT_A_DIFF,
         field=field,
         fault=fault,
-        remedy="Send a unified diff, as `git diff` or `git show` print it, whole.",
+        remedy="Send a unified diff, as git diff or git show print it, whole.",
     )
 
 

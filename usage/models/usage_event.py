@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from billing.models.fields import CreditsField, new_public_id
 from billing.models.triggers import append_only
@@ -23,6 +24,19 @@ class UsageStatus(models.TextChoices):
     COMPLETED = "completed", "Completed"
     INTERRUPTED = "interrupted", "Broken off"
     FAILED = "failed", "Failed, not charged"
+
+
+# What the codes of our own endpoint mean to who called it. Other texts are those of application code.
+_FAILURE_WORDS = {
+    "broken_off": _("The provider's answer broke off."),
+    "client_gone": _("The connection to you ended before the answer did."),
+    "malformed_answer": _("The provider's answer could not be read."),
+    "not_configured": _("No provider is set up for this model."),
+    "nothing_came": _("The provider's answer was empty."),
+    "timeout": _("The provider did not answer in time."),
+    "unreachable": _("The provider could not be reached."),
+}
+_STATUS_WORDS = {"answered_": _("The provider failed: it answered"), "refused_": _("The provider refused: it answered")}
 
 
 def new_usage_event_id() -> str:
@@ -101,3 +115,12 @@ class UsageEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.model or self.operation} {self.credits}"
+
+    @property
+    def failure_words(self) -> str:
+        """Why it failed or broke off, for people."""
+        for prefix, words in _STATUS_WORDS.items():
+            status = self.failure.removeprefix(prefix)
+            if status != self.failure and status.isdigit():
+                return f"{words} {status}."
+        return str(_FAILURE_WORDS.get(self.failure, self.failure))
