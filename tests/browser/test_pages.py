@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import time_machine
@@ -14,9 +15,12 @@ from accounts.api_keys import issue_key, revoke_key, rotate_key
 from accounts.models import ApiKey, User
 from billing.kinds import EntryKind
 from billing.models import BillingCustomer, Payment
+from billing.notice_kinds import NoticeEvent
 from billing.services.customers import ensure_customer
 from billing.services.holds import place_hold
+from billing.services.mail_rendering import unsubscribe_url
 from billing.tests.views.rows import add_entry, make_payment
+from billing.tests.views.test_notice_banners import say
 from tests.browser.steps import payment_form
 from usage.models import UsageEvent
 from usage.tests.factories import make_price
@@ -37,6 +41,7 @@ OWN = {
     "buy-amount-refused": "/billing/buy/custom/?amount=4",
     "payments": "/billing/payments/",
     "top-up": "/billing/top-up/",
+    "settings": "/billing/settings/",
     "ledger": "/billing/ledger/",
     "ledger-filtered": "/billing/ledger/?kind=usage",
     "ledger-refused": "/billing/ledger/?since=x",
@@ -82,7 +87,10 @@ def fill(customer: BillingCustomer) -> dict[str, str]:
         "expired": make_payment(customer, expired_at=now),
         "review": make_payment(customer, mismatch="Paid for $9.00, offered for $10.00."),
     }
-    return {
+    for event in (NoticeEvent.PAYMENT_DISPUTED, NoticeEvent.PAYMENT_FAILED, NoticeEvent.TOP_UP_TURNED_OFF):
+        say(customer, event)
+    unsubscribe = unsubscribe_url(customer=customer.public_id, event=NoticeEvent.BALANCE_LOW)
+    return {"unsubscribe": urlsplit(unsubscribe).path} | {
         f"return-{state}": f"/billing/checkout/return/?session_id={payment.checkout_session_id}"
         for state, payment in states.items()
     }
