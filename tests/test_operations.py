@@ -38,7 +38,10 @@ def test_the_table_of_beat_is_the_schedule() -> None:
     def when(schedule: Any) -> str:
         if isinstance(schedule, crontab):
             cron: Any = schedule  # its types lack these
-            (hour,), (minute,), days = cron.hour, cron.minute, cron.day_of_month
+            (minute,), days = cron.minute, cron.day_of_month
+            if len(cron.hour) == 24:
+                return f"every hour at :{minute:02}"
+            (hour,) = cron.hour
             return f"{hour:02}:{minute:02}" + ("" if len(days) == 31 else f" on day {min(days)}")
         return f"every {schedule:g} s"
 

@@ -18,7 +18,9 @@ from billing.models import (
     CreditHold,
     DeliveryState,
     EventState,
+    MailState,
     Notice,
+    OutgoingMail,
     Payment,
     PaymentState,
     ReconciliationRun,
@@ -179,11 +181,19 @@ def _sending(now: datetime) -> list[Gauge]:
         dead=Count("pk", filter=Q(state=DeliveryState.DEAD)),
         oldest=Min("next_try_at", filter=Q(endpoint__is_enabled=True)),
     )
+    mails = OutgoingMail.objects.filter(~Q(state=MailState.SENT)).aggregate(
+        pending=Count("pk", filter=Q(state=MailState.PENDING)),
+        dead=Count("pk", filter=Q(state=MailState.DEAD)),
+        oldest=Min("next_try_at", filter=Q(state=MailState.PENDING)),
+    )
+    unsent = {state: mails[state] for state in ("pending", "dead")}
     counts = {state: webhooks[state] for state in ("pending", "dead")}
     overdue = "How long the webhook that is due for longest waits."
     return [
         _gauge("notices_unexpanded", "Notices whose mails and webhooks are not written yet.", notices["count"]),
         _gauge("notice_oldest_unexpanded_seconds", "Age of the oldest of them.", _age(notices["oldest"], now)),
+        _by("state", "mails_unsent", "Mails in the outbox that are not sent.", unsent),
+        _gauge("mail_overdue_seconds", "How long the mail that is due for longest waits.", _age(mails["oldest"], now)),
         _by("state", "webhook_deliveries_unsent", "Webhooks that are not delivered.", counts),
         _gauge("webhook_delivery_overdue_seconds", overdue, _age(webhooks["oldest"], now)),
     ]

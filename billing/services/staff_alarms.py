@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from billing import conf
 from billing.models import AlarmKind, StaffAlarm
 from billing.selectors.alarms import find_alarms
-from billing.services.alarms import tell_finance
+from billing.services.mails import queue_mail
 
 log = structlog.get_logger(__name__)
 
@@ -26,17 +26,22 @@ def watch_alarms(*, now: datetime) -> int:
 
 
 def _keep_up(*, kind: AlarmKind, detail: str, now: datetime) -> bool:
-    """Note that an alarm still holds; finance is told of one that begins."""
+    """Note that an alarm still holds; one that begins is written to finance in the same transaction."""
     active = StaffAlarm.objects.filter(kind=kind, ended_at__isnull=True)
     if active.update(last_seen_at=now, detail=detail):
         return False
     try:
         with transaction.atomic():
             StaffAlarm.objects.create(kind=kind, since=now, last_seen_at=now, detail=detail)
+            queue_mail(
+                to=conf.finance_emails(),
+                kind=f"alarm.{kind.value}",
+                subject=f"Prepaid: {kind.label}",
+                text=_text(kind, detail),
+            )
     except IntegrityError:  # somebody else has raised it meanwhile
         return False
     log.error("staff_alarm_raised", alarm=True, kind=kind.value, detail=detail)
-    tell_finance(subject=f"Prepaid: {kind.label}", text=_text(kind, detail))
     return True
 
 

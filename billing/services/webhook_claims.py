@@ -15,14 +15,22 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
+from accounts.addresses import list_verified_addresses
+from billing import conf
 from billing.models import DeliveryState, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from billing.outgoing.posting import Answer
+from billing.services.mails import queue_mail
 
 GIVE_UP_AFTER: Final = timedelta(days=3)
 _LEASE: Final = timedelta(seconds=30)  # a try takes ten seconds at most
 _FIRST_BACK_OFF, _BACK_OFF_GROWTH, _LONGEST_BACK_OFF = timedelta(seconds=10), 4, timedelta(hours=6)
 _FIRST_REST, _LONGEST_REST = timedelta(seconds=2), timedelta(minutes=10)  # of an endpoint that fails
 _GONE: Final = 410
+_DISABLED: Final = """Nothing more is sent to {url}.
+
+{reason} What waits there is kept for three days. Mend the endpoint, then enable it on its page, where
+you can also send single messages again: {page}
+"""
 log = structlog.get_logger(__name__)
 
 
@@ -126,6 +134,17 @@ def _disable(endpoint: WebhookEndpoint, reason: str, now: datetime) -> None:
     endpoint.is_enabled, endpoint.disabled_at, endpoint.disabled_reason = False, now, reason
     endpoint.save(update_fields=["is_enabled", "disabled_at", "disabled_reason"])
     log.warning("webhook_endpoint_disabled", endpoint=endpoint.public_id, reason=reason)
+    if endpoint.created_by_id is not None:
+        queue_mail(
+            to=list_verified_addresses(user_id=endpoint.created_by_id)[:1],
+            kind="webhook_endpoint.disabled",
+            subject="A webhook endpoint of yours was disabled",
+            text=_DISABLED.format(url=endpoint.url, reason=reason, page=_page_of(endpoint)),
+        )
+
+
+def _page_of(endpoint: WebhookEndpoint) -> str:
+    return f"{conf.site_url()}/billing/webhooks/{endpoint.public_id}/"
 
 
 def _back_off(*, tries: int) -> timedelta:

@@ -7,17 +7,26 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 from standardwebhooks import Webhook
 
 from billing import wake
 from billing.errors import DeliveryNotPossible
-from billing.models import BillingCustomer, DeliveryState, Notice, WebhookAttempt, WebhookDelivery, WebhookEndpoint
-from billing.notice_kinds import NoticeEvent
+from billing.models import (
+    BillingCustomer,
+    DeliveryState,
+    Notice,
+    OutgoingMail,
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 from billing.outgoing.posting import Answer, post_message
 from billing.services import webhook_endpoints as endpoints
 from billing.services import webhook_sending
+from billing.services.notice_expansion import expand_due_notices
 from billing.services.webhook_claims import GIVE_UP_AFTER, claim_delivery, give_up_waiting, record_answer
 from billing.services.webhook_messages import KEPT, purge_old_deliveries, replay_delivery, send_test_event
 from billing.services.webhook_sending import send_due_deliveries
@@ -156,6 +165,24 @@ def test_after_three_days_of_failure_a_message_is_given_up_and_its_endpoint_disa
     endpoint = WebhookEndpoint.objects.get()
     assert (endpoint.is_enabled, endpoint.disabled_reason) == (False, "Nothing was delivered for three days.")
     assert len(receiver.received) == 3
+    assert not OutgoingMail.objects.exists()  # nobody is known to have made it
+
+
+def test_who_made_an_endpoint_is_told_that_it_was_disabled(customer: BillingCustomer, receiver: Receiver) -> None:
+    user = customer.user
+    assert user is not None
+    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+    endpoint = subscribe(customer, receiver.url).endpoint
+    WebhookEndpoint.objects.update(created_by=user)
+    tell(customer)
+    receiver.status = 410
+
+    send_due_deliveries()
+
+    mail = OutgoingMail.objects.get()
+    assert (mail.to, mail.kind) == (user.email, "webhook_endpoint.disabled")
+    assert receiver.url in mail.text
+    assert f"/billing/webhooks/{endpoint.public_id}/" in mail.text
 
 
 def test_one_message_that_is_never_taken_does_not_disable_an_endpoint_that_takes_others(
@@ -378,7 +405,7 @@ def test_a_notice_that_is_expanded_twice_is_one_message(customer: BillingCustome
     endpoint = subscribe(customer, "https://a.example.com/").endpoint
     delivery = message_for(endpoint)
     Notice.objects.update(expanded_at=None)
-    tell(customer, event=NoticeEvent.BALANCE_LOW)
+    assert expand_due_notices() == 1
 
     assert WebhookDelivery.objects.get() == delivery
 

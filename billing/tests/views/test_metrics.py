@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings as configured
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -20,6 +20,7 @@ from billing.models import (
     Adjustment,
     CreditBalance,
     CustomerFlag,
+    OutgoingMail,
     ReconciliationFinding,
     ReconciliationRun,
     RefundRequest,
@@ -29,6 +30,7 @@ from billing.models import (
 )
 from billing.selectors.metrics import read_gauges
 from billing.services.holds import place_hold
+from billing.services.mails import queue_mail
 from billing.tests.integrator import message_for, subscribe
 from billing.tests.shop import make_customer
 from billing.tests.views.rows import add_entry, make_payment
@@ -190,6 +192,10 @@ def test_what_is_to_be_sent_and_what_is_alarming_is_counted() -> None:
             next_try_at=now - timedelta(minutes=minutes_overdue)
         )
     WebhookDelivery.objects.filter(pk=message_for(endpoint).pk).update(state="dead", next_try_at=None, ended_at=now)
+    with transaction.atomic():
+        queue_mail(to=["a@example.com", "b@example.com"], kind="alarm", subject="Look", text="Late.")
+    OutgoingMail.objects.filter(to="b@example.com").update(state="dead")
+    OutgoingMail.objects.filter(to="a@example.com").update(next_try_at=now - timedelta(minutes=2))
     StaffAlarm.objects.create(kind="events_wait", since=now, last_seen_at=now, detail="Waits")
     StaffAlarm.objects.create(kind="findings_open", since=now, last_seen_at=now, ended_at=now, detail="Over")
 
@@ -198,6 +204,8 @@ def test_what_is_to_be_sent_and_what_is_alarming_is_counted() -> None:
     assert [read["prepaid_webhook_deliveries_unsent", state] for state in ("pending", "dead")] == [2, 1]
     assert 300 <= read["prepaid_webhook_delivery_overdue_seconds",] < 360
     assert read["prepaid_notices_unexpanded",] == 3
+    assert [read["prepaid_mails_unsent", state] for state in ("pending", "dead")] == [1, 1]
+    assert 120 <= read["prepaid_mail_overdue_seconds",] < 180
     assert 0 <= read["prepaid_notice_oldest_unexpanded_seconds",] < 60
     assert [read["prepaid_alarms_active", kind] for kind in ("events_wait", "findings_open")] == [1, 0]
 
