@@ -225,3 +225,8 @@ def secret_keys() -> tuple[str, ...]:
 def webhooks_may_reach_loopback() -> bool:
     """Whether endpoints of webhooks may be on this machine, by plain http: in development, and where a test says so."""
     return bool(settings.WEBHOOKS_MAY_REACH_LOOPBACK)
+
+
+def contact_address() -> str:
+    """Where people write to who want to talk to us: the sender of our mails."""
+    return parseaddr(settings.DEFAULT_FROM_EMAIL)[1]

@@ -6,11 +6,13 @@ from billing.views.balance import balance_chip
 from billing.views.buy import buy, buy_custom, buy_pack
 from billing.views.checkout_return import checkout_cancelled, checkout_return, checkout_return_status
 from billing.views.home import home
+from billing.views.invoices import invoices, payment_method
 from billing.views.ledger import ledger, ledger_export, ledger_sums
 from billing.views.metrics import metrics
 from billing.views.notice_banners import dismiss_banner
 from billing.views.overview import overview
 from billing.views.payments import payments
+from billing.views.plans import plan, plans, portal
 from billing.views.redeem import redeem
 from billing.views.settings import save_notice_settings, settings_page
 from billing.views.top_up import top_up, top_up_consent, top_up_off, top_up_remove_card
@@ -33,7 +35,12 @@ urlpatterns = [
     path("billing/ledger/", ledger, name="ledger"),
     path("billing/ledger/export.csv", ledger_export, name="ledger_export"),
     path("billing/ledger/sums/", ledger_sums, name="ledger_sums"),
+    path("billing/invoices/", invoices, name="invoices"),
+    path("billing/payment-method/", payment_method, name="payment_method"),
     path("billing/payments/", payments, name="payments"),
+    path("billing/plans/", plans, name="plans"),
+    path("billing/plans/<slug:plan>/", plan, name="plan"),
+    path("billing/portal/", portal, name="portal"),
     path("billing/redeem/", redeem, name="redeem"),
     path("billing/top-up/", top_up, name="top_up"),
     path("billing/top-up/consent/", top_up_consent, name="top_up_consent"),

@@ -123,7 +123,7 @@ def payments_under_way(*, customer_id: int) -> list[Payment]:
 
 def page_of_payments(*, customer_id: int, before_id: int | None, limit: int) -> tuple[list[Payment], int | None]:
     """Up to `limit` payments, the newest first, and the id to go on from (`None` after the last page)."""
-    payments = Payment.objects.filter(customer_id=customer_id).select_related("pack").order_by("-pk")
+    payments = Payment.objects.filter(customer_id=customer_id).select_related("pack", "plan").order_by("-pk")
     payments = payments.prefetch_related(_NEWEST_REFUNDS_FIRST, _NEWEST_DISPUTES_FIRST)
     if before_id is not None:
         payments = payments.filter(pk__lt=before_id)

@@ -2,11 +2,13 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 
 from django.db.models import Q
 
-from billing.models import BillingCustomer, Payment, PaymentState, StripeEvent
+from billing.models import BillingCustomer, Payment, PaymentKind, PaymentState, PlanPeriod, StripeEvent
+from billing.money import ZERO
 
 _COMPLETION_EVENTS = ("checkout.session.completed", "checkout.session.async_payment_succeeded")
 
@@ -22,6 +24,8 @@ class CheckoutState(StrEnum):
     EXPIRED = "expired"
     REVIEW = "review"  # paid, but not what was offered: staff decide
     REFUNDED = "refunded"  # paid, never credited, and all of it has gone back
+    TRIAL = "trial"  # a plan's free days have begun
+    FREE_PERIOD = "free_period"  # a code made a plan's first period free, which brings no credits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,14 +34,20 @@ class CheckoutStatus:
 
     state: CheckoutState
     payment: Payment
+    granted: Decimal = ZERO  # credits that it brings, or a plan's period has brought so far
 
 
 def checkout_status(*, customer: BillingCustomer, session_id: str) -> CheckoutStatus | None:
-    """Where the customer's checkout stands; None if no checkout of that id is theirs. Two queries at most."""
-    payment = Payment.objects.filter(customer=customer, checkout_session_id=session_id).first()
+    """Where the customer's checkout stands; None if no checkout of that id is theirs. A few queries at most."""
+    payments = Payment.objects.filter(customer=customer, checkout_session_id=session_id)
+    payment = payments.select_related("plan", "pack").first()
     if payment is None:
         return None
-    return CheckoutStatus(state=_checkout_state(payment), payment=payment)
+    if payment.kind == PaymentKind.PLAN:
+        return _plan_status(payment)
+    return CheckoutStatus(
+        state=_checkout_state(payment), payment=payment, granted=payment.credits + payment.bonus_credits
+    )
 
 
 def find_payment(
@@ -60,6 +70,22 @@ def failed_attempt_messages(payment: Payment) -> Collection[str]:
     """Why attempts to pay failed, in Stripe's words for the buyer, oldest first."""
     attempts = sorted(payment.failed_attempts.values(), key=lambda attempt: str(attempt["at"]))
     return [str(attempt["message"]) for attempt in attempts]
+
+
+def _plan_status(payment: Payment) -> CheckoutStatus:
+    """Where the checkout of a plan stands: its credits follow the lines of its first invoice."""
+    if payment.state == PaymentState.PROCESSING:  # complete, and the invoice is still to come
+        return CheckoutStatus(state=CheckoutState.BEING_CREDITED, payment=payment)
+    if payment.state != PaymentState.PAID or payment.given_back_minor:
+        return CheckoutStatus(state=_checkout_state(payment), payment=payment)
+    periods = list(PlanPeriod.objects.filter(lines__invoice__payment=payment).distinct())
+    if any(period.posting_count for period in periods):
+        granted = sum((period.target_credits for period in periods), ZERO)
+        return CheckoutStatus(state=CheckoutState.CREDITED, payment=payment, granted=granted)
+    state = CheckoutState.BEING_CREDITED
+    if not payment.paid_amount_minor:
+        state = CheckoutState.TRIAL if payment.trial_days else CheckoutState.FREE_PERIOD
+    return CheckoutStatus(state=state, payment=payment)
 
 
 def _checkout_state(payment: Payment) -> CheckoutState:

@@ -16,6 +16,11 @@ from billing.selectors.overview import first_sequence_since
 NO_SUBSCRIPTION = "none"
 _GOING_ON = (SubscriptionStatus.TRIALING, SubscriptionStatus.ACTIVE)
 _OWING = (SubscriptionStatus.PAST_DUE, SubscriptionStatus.UNPAID)
+_NOT_RUNNING = (
+    SubscriptionStatus.INCOMPLETE,
+    SubscriptionStatus.INCOMPLETE_EXPIRED,
+    SubscriptionStatus.CANCELED,
+)
 _USED = (EntryKind.USAGE, EntryKind.USAGE_CORRECTION)
 
 
@@ -77,6 +82,12 @@ def current_plan(*, customer: BillingCustomer, now: datetime) -> CurrentPlan:
         return CurrentPlan(plan=best.plan, subscription=best, overdue=overdue)
     free = Plan.objects.filter(slug=FREE_SLUG).first() if customer.user_id is not None else None
     return CurrentPlan(plan=free, subscription=None, overdue=overdue)
+
+
+def running_subscription(*, customer: BillingCustomer) -> Subscription | None:
+    """The subscription that the customer can change or leave: of those that have not ended the highest one."""
+    running = Subscription.objects.filter(customer=customer, ended_at__isnull=True).exclude(status__in=_NOT_RUNNING)
+    return max(running.select_related("plan"), key=_precedence, default=None)
 
 
 def counts(subscription: Subscription, *, now: datetime) -> bool:

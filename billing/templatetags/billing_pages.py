@@ -72,7 +72,9 @@ def continue_url(payment: Payment) -> str:
     if not is_open(payment, now=timezone.now()):
         return ""
     query = {"payment": payment.public_id}
-    if payment.pack is not None:
+    if payment.plan is not None:
+        page = reverse("billing:plan", kwargs={"plan": payment.plan.slug})
+    elif payment.pack is not None:
         page = reverse("billing:buy_pack", kwargs={"pack": payment.pack.slug})
     else:
         page = reverse("billing:buy_custom")

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
-from uuid import uuid4
 
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
@@ -14,13 +13,12 @@ from billing.errors import NothingSold, PackUnavailable
 from billing.forms import CustomAmountForm
 from billing.models import BillingCustomer
 from billing.money import credits_for_minor
-from billing.selectors.overview import find_open_payment
 from billing.selectors.selling import sells_to
 from billing.selectors.shop import available_after_purchase, find_pack_for_sale, offer_of_pack, packs_for_sale
 from billing.services.orders import CUSTOM_CURRENCY
 from billing.views.access import customer_page
 from billing.views.balance import balance_of_page
-from billing.views.checkout import CUSTOM_SLUG, create_checkout
+from billing.views.checkout import CUSTOM_SLUG, create_checkout, new_form_key
 from billing.views.csp import checkout_csp
 from billing.views.refusals import answer_refusal
 
@@ -120,15 +118,8 @@ def _render_checkout(request: HttpRequest, customer: BillingCustomer, order: Ord
         "balance": balance,
         "available_after": available_after_purchase(credits=order.credits, posted=balance.posted, held=balance.held),
         "debt_repaid": min(balance.debt, order.credits),
-        "form_key": _form_key(request, customer),
+        "form_key": new_form_key(request, customer),
         "publishable_key": conf.stripe_publishable_key(),
         "stripe_js_url": conf.stripe_js_url(),
     }
     return render(request, "billing/checkout.html", context)
-
-
-def _form_key(request: HttpRequest, customer: BillingCustomer) -> str:
-    """A new key for each page shown, so that a double click is one payment; an open payment's own to go on with it."""
-    reference = request.GET.get("payment")
-    unfinished = find_open_payment(customer=customer, public_id=reference, now=timezone.now()) if reference else None
-    return unfinished.form_key.partition(":")[0] if unfinished else uuid4().hex

@@ -3,9 +3,11 @@
 import re
 from decimal import Decimal, InvalidOperation
 from ipaddress import IPv6Address, ip_address, ip_network
+from uuid import uuid4
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.network import client_address, keyed_hash
 from billing import conf
@@ -13,9 +15,11 @@ from billing.errors import BillingError, InvalidAmount, InvalidRequest
 from billing.gateway.client import UiMode
 from billing.models import BillingCustomer
 from billing.money import minor_units
+from billing.selectors.overview import find_open_payment
 from billing.services.checkout import CheckoutPages, StartedCheckout, start_checkout
 from billing.services.gateway import configured_gateway
 from billing.services.orders import CUSTOM_CURRENCY, Order, order_custom_amount, order_pack
+from billing.services.plan_checkout import start_plan_checkout
 from billing.views.refusals import answer_refusal
 
 CUSTOM_SLUG = "custom"  # /billing/buy/custom/ takes an amount; no pack may be called so
@@ -44,9 +48,38 @@ def create_checkout(request: HttpRequest, customer: BillingCustomer, pack: str) 
         )
     except BillingError as refusal:
         return answer_refusal(request, refusal)
+    return _answer_started(started, ui_mode=ui_mode)
+
+
+def create_plan_checkout(request: HttpRequest, customer: BillingCustomer, plan: str) -> HttpResponse:
+    """The answer to the form that subscribes to a plan: `form_key` and `ui_mode`, as for a pack."""
+    try:
+        ui_mode = _read_ui_mode(request)
+        started = start_plan_checkout(
+            customer=customer,
+            slug=plan,
+            form_key=f"{_read_form_key(request)}:{ui_mode}",
+            ui_mode=ui_mode,
+            network_hash=hash_address(request),
+            pages=checkout_pages(),
+            gateway=configured_gateway(),
+        )
+    except BillingError as refusal:
+        return answer_refusal(request, refusal)
+    return _answer_started(started, ui_mode=ui_mode)
+
+
+def _answer_started(started: StartedCheckout, *, ui_mode: UiMode) -> HttpResponse:
     if ui_mode == "hosted_page":
         return HttpResponseRedirect(started.url, status=303)
     return JsonResponse(render_checkout(started))
+
+
+def new_form_key(request: HttpRequest, customer: BillingCustomer) -> str:
+    """A new key for each page shown, so that a double click is one payment; an open payment's own to go on with it."""
+    reference = request.GET.get("payment")
+    unfinished = find_open_payment(customer=customer, public_id=reference, now=timezone.now()) if reference else None
+    return unfinished.form_key.partition(":")[0] if unfinished else uuid4().hex
 
 
 def render_checkout(started: StartedCheckout) -> dict[str, str | None]:

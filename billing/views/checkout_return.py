@@ -2,10 +2,11 @@
 
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from billing.models import BillingCustomer
+from billing.models import BillingCustomer, PaymentKind
 from billing.selectors.payments import CheckoutState, CheckoutStatus, checkout_status, failed_attempt_messages
 from billing.selectors.shop import packs_for_sale
 from billing.views.access import customer_page
@@ -66,6 +67,8 @@ def _context(
     return {
         "state": status.state.value,
         "payment": status.payment,
+        "granted": status.granted,
+        "shop": reverse("billing:plans" if status.payment.kind == PaymentKind.PLAN else "billing:buy"),
         "failure": list(failures)[-1] if failures else "",
         "balance": balance_of_page(request, customer=customer, now=timezone.now()),
         "has_given_up": is_waiting and looks >= len(POLL_SECONDS),

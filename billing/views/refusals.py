@@ -17,6 +17,7 @@ from billing.errors import (
     CheckoutRateLimited,
     InsufficientCredits,
     KeyLimitReached,
+    RateLimited,
     StripeRefused,
     StripeUnavailable,
 )
@@ -94,7 +95,7 @@ def answer_refusal(request: HttpRequest, refusal: BillingError) -> HttpResponse:
         response = render(
             request, "billing/refusal.html", {"refusal": refusal, "problem": members, "debt": debt}, status=status
         )
-    if isinstance(refusal, CheckoutRateLimited):
+    if isinstance(refusal, CheckoutRateLimited | RateLimited):
         response["Retry-After"] = str(refusal.retry_after_seconds)
     return response
 

@@ -14,6 +14,7 @@ PUBLIC = {"billing:home", "billing:metrics", "billing:stripe_webhook", "billing:
 MACHINES = {"billing:stripe_webhook", "billing:unsubscribe"}
 ARGUMENTS = {
     "pack": "standard",
+    "plan": "pro",
     "key": "x",
     "uidb36": "1",
     "pk": "1",

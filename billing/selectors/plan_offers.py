@@ -1,0 +1,72 @@
+"""The plans as the plans page compares them: what each includes, and what choosing it would do."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from billing import conf
+from billing.models import BillingCustomer, Plan, Subscription
+from billing.selectors.plan_limits import PlanLimits, limits_of_plan
+from billing.selectors.plans import CurrentPlan, plans_on_offer
+
+
+class Step(StrEnum):
+    """What one can do about a plan."""
+
+    NONE = "none"
+    SUBSCRIBE = "subscribe"
+    UPGRADE = "upgrade"  # at once, prorated
+    DOWNGRADE = "downgrade"  # at the end of the period
+    CANCEL = "cancel"  # to Free, at the end of the period
+    TALK = "talk"  # its price is agreed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanOffer:
+    """A plan beside what one has."""
+
+    plan: Plan
+    limits: PlanLimits
+    credits: Decimal
+    is_current: bool
+    is_ending: bool
+    step: Step
+    trial_days: int
+
+
+def offer_plans(
+    *, customer: BillingCustomer, current: CurrentPlan, running: Subscription | None, is_selling: bool
+) -> list[PlanOffer]:
+    """All plans on offer and the current one, from the smallest to the largest."""
+    plans = plans_on_offer()
+    if current.plan is not None and current.plan.pk not in {plan.pk for plan in plans}:
+        plans = sorted([*plans, current.plan], key=lambda plan: (plan.rank, plan.pk))
+    is_new = not Subscription.objects.filter(customer=customer).exists()
+    return [
+        PlanOffer(
+            plan=plan,
+            limits=limits_of_plan(plan),
+            credits=conf.free_plan_credits() if plan.is_free else plan.credits,
+            is_current=current.plan is not None and plan.pk == current.plan.pk,
+            is_ending=running is not None and running.cancel_at is not None and plan.pk == running.plan_id,
+            step=_step(plan=plan, current=current, running=running, is_selling=is_selling),
+            trial_days=plan.trial_days if is_new else 0,
+        )
+        for plan in plans
+    ]
+
+
+def _step(*, plan: Plan, current: CurrentPlan, running: Subscription | None, is_selling: bool) -> Step:
+    """What the plan's card offers. Leaving goes on while nothing is sold."""
+    has = running.plan if running is not None else current.plan
+    if has is not None and plan.pk == has.pk:
+        return Step.NONE
+    if plan.is_free:
+        return Step.CANCEL if running is not None and running.cancel_at is None else Step.NONE
+    if not is_selling or not plan.is_active:
+        return Step.NONE
+    if plan.is_by_agreement:
+        return Step.TALK
+    if running is None:
+        return Step.SUBSCRIBE
+    return Step.UPGRADE if has is None or plan.rank > has.rank else Step.DOWNGRADE

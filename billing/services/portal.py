@@ -1,0 +1,131 @@
+"""The way into Stripe's portal, where customers change their plan, their card and whom invoices are made out to."""
+
+from enum import StrEnum
+from typing import Final, Protocol, cast
+from uuid import uuid4
+
+from django.core.cache import caches
+from django.utils import timezone
+
+from billing import conf
+from billing.errors import InvalidRequest, NothingSold, PlanUnavailable, RateLimited, StripeObjectMissing
+from billing.gateway.client import StripeGateway
+from billing.gateway.faults import missing_param
+from billing.gateway.portal import PortalFlow, PortalSessionFacts
+from billing.models import BillingCustomer, PlanPrice, Subscription
+from billing.selectors.plans import running_subscription
+from billing.selectors.selling import sells_to
+from billing.services.portal_catalog import portal_configuration_id
+from billing.services.stripe_customers import ensure_stripe_customer, replace_stripe_customer
+
+_WINDOW_SECONDS: Final = 60
+
+
+class Flow(StrEnum):
+    """What somebody wants to do in the portal."""
+
+    MANAGE = "manage"
+    UPDATE_CARD = "update_card"
+    CANCEL = "cancel"
+    CHANGE_PLAN = "change_plan"
+
+
+class CountingCache(Protocol):
+    """What the settings' cache can do beyond Django's own."""
+
+    def count_each(self, keys: list[str], *, timeout_seconds: int) -> list[int]:
+        """Count one more under each key; gives the counts."""
+
+
+def open_portal(
+    *,
+    customer: BillingCustomer,
+    flow: Flow,
+    plan: str = "",
+    return_url: str,
+    network_hash: str,
+    gateway: StripeGateway,
+) -> PortalSessionFacts:
+    """A way into the portal that begins with `flow`; a change may name the plan that it is to.
+
+    Leaving a plan, and seeing to card and address, goes on while nothing is sold.
+
+    Raises:
+        NothingSold: a change of plan, and nothing is sold to this customer.
+        PlanUnavailable: the plan to change to is not on offer.
+        InvalidRequest: there is no subscription that it could be done to.
+        RateLimited: as many ways in were opened in this minute as checkouts may be.
+        StripeRefused, StripeUnavailable: there is no way in; nothing has changed.
+    """
+    steps = _steps_of(customer=customer, flow=flow, plan=plan)
+    _count(customer=customer, network_hash=network_hash)
+    stripe_customer_id = ensure_stripe_customer(customer=customer, gateway=gateway)
+    configuration_id, name = portal_configuration_id(), uuid4().hex  # a way in is a secret for an hour: never twice
+
+    def open_for(stripe_customer_id: str) -> PortalSessionFacts:
+        return gateway.create_portal_session(
+            customer_id=stripe_customer_id,
+            return_url=return_url,
+            configuration_id=configuration_id,
+            flow=steps,
+            idempotency_key=f"portal-{customer.public_id}-{name}-{stripe_customer_id}",
+        )
+
+    try:
+        return open_for(stripe_customer_id)
+    except StripeObjectMissing as missing:
+        if missing_param(missing) != "customer":
+            raise
+        return open_for(replace_stripe_customer(customer=customer, missing_id=stripe_customer_id, gateway=gateway))
+
+
+def _steps_of(*, customer: BillingCustomer, flow: Flow, plan: str) -> PortalFlow | None:
+    """What the portal begins with; None is its first page."""
+    if plan and flow is not Flow.CHANGE_PLAN:
+        raise InvalidRequest(field="plan", fault="it says what to change to", remedy="Send it with change_plan alone.")
+    if flow is Flow.MANAGE:
+        return None
+    if flow is Flow.UPDATE_CARD:
+        return PortalFlow(type="payment_method_update")
+    if flow is Flow.CHANGE_PLAN and not sells_to(customer):
+        raise NothingSold
+    subscription = running_subscription(customer=customer)
+    if subscription is None:
+        raise InvalidRequest(field="flow", fault="there is no subscription", remedy="Subscribe to a plan first.")
+    if flow is Flow.CHANGE_PLAN:
+        return _change(subscription=subscription, plan=plan)
+    if subscription.cancel_at is not None:
+        return None  # the portal's first page says so, and takes it back
+    return PortalFlow(type="subscription_cancel", subscription_id=subscription.subscription_id)
+
+
+def _change(*, subscription: Subscription, plan: str) -> PortalFlow:
+    if not plan or len(subscription.items) != 1:
+        return PortalFlow(type="subscription_update", subscription_id=subscription.subscription_id)
+    [item] = subscription.items
+    offers = PlanPrice.objects.filter(plan__slug=plan, plan__is_active=True, is_current=True)
+    offer = offers.exclude(plan__price_minor=None).order_by("pk").first()
+    if offer is None:
+        raise PlanUnavailable(plan=plan)
+    if offer.stripe_price_id == item["price"]:
+        raise InvalidRequest(field="plan", fault="it is the current one", remedy="Choose another plan.")
+    return PortalFlow(
+        type="subscription_update_confirm",
+        subscription_id=subscription.subscription_id,
+        item_id=str(item["item"]),
+        price_id=offer.stripe_price_id,
+        quantity=int(item["quantity"]),
+    )
+
+
+def _count(*, customer: BillingCustomer, network_hash: str) -> None:
+    """Count by the minute of the clock, in the cache: what is refused here costs nobody money."""
+    limit = conf.checkout_sessions_per_minute()
+    if limit <= 0:
+        return
+    minute, second = divmod(int(timezone.now().timestamp()), _WINDOW_SECONDS)
+    names = [f"customer:{customer.pk}", *([f"network:{network_hash}"] if network_hash else [])]
+    keys = [f"portal-rate:{name}:{minute}" for name in names]
+    counts = cast(CountingCache, caches["default"]).count_each(keys, timeout_seconds=2 * _WINDOW_SECONDS)
+    if max(counts) > limit:
+        raise RateLimited(retry_after_seconds=_WINDOW_SECONDS - second)
