@@ -1,8 +1,9 @@
-"""`POST /api/v1/checkout-sessions`: open a checkout at Stripe for a pack."""
+"""`POST /api/v1/checkout-sessions`: open a checkout at Stripe for a pack or a plan."""
 
 from __future__ import annotations
 
 from hashlib import sha256
+from typing import Any
 from uuid import uuid4
 
 from rest_framework import serializers
@@ -19,7 +20,7 @@ from billing.gateway.client import UiMode
 from billing.models import BillingCustomer
 from billing.services.checkout import StartedCheckout, start_checkout
 from billing.services.gateway import configured_gateway
-from billing.services.orders import order_pack
+from billing.services.orders import order_pack, order_plan
 from billing.views.checkout import checkout_pages, hash_address, render_checkout
 
 _UI_MODES: dict[str, UiMode] = {"embedded": "embedded_page", "hosted": "hosted_page"}
@@ -28,8 +29,15 @@ _UI_MODES: dict[str, UiMode] = {"embedded": "embedded_page", "hosted": "hosted_p
 class CheckoutBody(StrictSerializer):
     """What to buy, and where it is paid: in a page of the product's own, or on Stripe's."""
 
-    pack = TextField(max_length=50)
+    pack = TextField(max_length=50, required=False, help_text="The slug of a pack; this, or a plan.")
+    plan = TextField(max_length=50, required=False, help_text="The slug of a plan; this, or a pack.")
     ui_mode = serializers.ChoiceField(choices=sorted(_UI_MODES), default="embedded")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """One thing is bought at a time."""
+        if ("pack" in attrs) == ("plan" in attrs):
+            raise serializers.ValidationError({"pack": ["Send a pack or a plan: one of the two."]})
+        return attrs
 
 
 class CheckoutSessions(CallerView):
@@ -45,7 +53,7 @@ class CheckoutSessions(CallerView):
         network_hash = hash_address(request._request)
 
         def open_checkout() -> Answer:
-            started = _start(customer=customer, pack=body["pack"], ui_mode=ui_mode, key=key, network_hash=network_hash)
+            started = _start(customer=customer, body=body, ui_mode=ui_mode, key=key, network_hash=network_hash)
             return Answer(201, dict(render_checkout(started)))
 
         return answer_once(
@@ -53,12 +61,15 @@ class CheckoutSessions(CallerView):
         )
 
 
-def _start(*, customer: BillingCustomer, pack: str, ui_mode: UiMode, key: str, network_hash: str) -> StartedCheckout:
+def _start(
+    *, customer: BillingCustomer, body: dict[str, Any], ui_mode: UiMode, key: str, network_hash: str
+) -> StartedCheckout:
     """The checkout of this key: asking again after any failure ends in the one session."""
+    order = order_plan(slug=body["plan"], customer=customer) if "plan" in body else order_pack(slug=body["pack"])
     try:
         return start_checkout(
             customer=customer,
-            order=order_pack(slug=pack),
+            order=order,
             form_key=f"api:{sha256(key.encode()).hexdigest()}",  # keys may be longer than the column
             ui_mode=ui_mode,
             network_hash=network_hash,

@@ -9,6 +9,8 @@ from billing.api.debits import Debits
 from billing.api.holds import Holds, OneHold, ReleaseHold, SettleHold
 from billing.api.ledger_entries import LedgerEntries, OneLedgerEntry
 from billing.api.packs import CreditPacks
+from billing.api.plans import OneSubscription, Plans
+from billing.api.portal_sessions import PortalSessions
 from billing.api.staff_credits import StaffCredits
 from billing.api.staff_entries import StaffLedgerEntries
 from billing.api.vouchers import RedeemVoucher
@@ -19,6 +21,9 @@ urlpatterns: list[URLPattern] = [
     path("ledger-entries", LedgerEntries.as_view(), name="ledger_entries"),
     path("ledger-entries/<str:entry>", OneLedgerEntry.as_view(), name="ledger_entry"),
     path("credit-packs", CreditPacks.as_view(), name="credit_packs"),
+    path("plans", Plans.as_view(), name="plans"),
+    path("subscription", OneSubscription.as_view(), name="subscription"),
+    path("portal-sessions", PortalSessions.as_view(), name="portal_sessions"),
     path("checkout-sessions", CheckoutSessions.as_view(), name="checkout_sessions"),
     path("debits", Debits.as_view(), name="debits"),
     path("holds", Holds.as_view(), name="holds"),

@@ -120,7 +120,7 @@ describe(
         name="create_checkout_session",
         tag="Buying",
         summary="Open a checkout at Stripe",
-        description="`client_secret` is for Stripe's script in a page of your own; with `ui_mode` `hosted` the buyer "
+        description="For a `pack` or a `plan`, one of the two. `client_secret` is for Stripe's script in a page of your own; with `ui_mode` `hosted` the buyer "
         "is sent to `url` instead. The credits come when Stripe says that it was paid.",
         answers={201: shapes.CheckoutSession},
         example={
@@ -132,7 +132,7 @@ describe(
         },
         body=CheckoutBody,
         body_example={"pack": "standard", "ui_mode": "embedded"},
-        problems=(410, 502),
+        problems=(409, 410, 502),
         takes_key=True,
     ),
 )

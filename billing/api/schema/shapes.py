@@ -9,6 +9,7 @@ from rest_framework import serializers
 from billing.api.parsing import StrictSerializer
 from billing.kinds import EntryKind, HoldState
 from billing.models import AdjustmentState, ReasonCode
+from billing.models.plan import PlanInterval, Rollover
 
 
 class CreditsText(serializers.CharField):
@@ -117,6 +118,79 @@ class CreditPack(StrictSerializer):
     lifetime_days = serializers.IntegerField(allow_null=True, help_text="Null where the credits never expire.")
 
 
+class PlanLimits(StrictSerializer):
+    """What a plan limits; null is not limited by it."""
+
+    requests_per_minute = serializers.IntegerField(allow_null=True, help_text="For each API key.")
+    max_call_tokens = serializers.IntegerField(allow_null=True, help_text="Question and answer of one call together.")
+    models = serializers.ListField(child=serializers.CharField(), help_text="None are all.")
+    max_api_keys = serializers.IntegerField(allow_null=True)
+
+
+class Plan(StrictSerializer):
+    """Credits by the month or the year."""
+
+    slug = serializers.CharField()
+    object = kind_of_object("plan")
+    name = serializers.CharField()
+    description = serializers.CharField(allow_blank=True)
+    credits = CreditsText(help_text="Granted for each period that is paid.")
+    price_minor = serializers.IntegerField(allow_null=True, min_value=0, help_text="Null where it is by agreement.")
+    currency = serializers.CharField()
+    interval = serializers.ChoiceField(choices=PlanInterval.values)
+    rollover = serializers.ChoiceField(choices=Rollover.values, help_text="What becomes of credits that are left.")
+    rollover_cap = CreditsText(allow_null=True)
+    trial_days = serializers.IntegerField(min_value=0)
+    limits = PlanLimits()
+    features = serializers.ListField(child=serializers.CharField())
+
+
+class PlanCredits(StrictSerializer):
+    """Credits of somebody on a plan."""
+
+    available = CreditsText(help_text="What can be spent, of all kinds.")
+    usage_this_month = CreditsText(help_text="Since the first of the month, UTC.")
+    limit = CreditsText(allow_null=True, help_text="Included in a period; null without a plan. It does not end usage.")
+    included_left = CreditsText(help_text="What is left of included credits.")
+
+
+class Invoice(StrictSerializer):
+    """An invoice of a pack or a plan."""
+
+    id = serializers.CharField(help_text="Stripe's.")
+    object = kind_of_object("invoice")
+    number = serializers.CharField(allow_null=True)
+    status = serializers.CharField(help_text="Stripe's word: open, paid, void or uncollectible.")
+    total_minor = serializers.IntegerField(help_text="With tax; below zero it is credit for the next invoices.")
+    tax_minor = serializers.IntegerField()
+    currency = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    url = serializers.CharField(allow_null=True, help_text="Stripe's page of it.")
+    pdf_url = serializers.CharField(allow_null=True)
+
+
+class Subscription(StrictSerializer):
+    """The plan that counts now, and what comes with it."""
+
+    object = kind_of_object("subscription")
+    tier = serializers.CharField(allow_null=True, help_text="The slug of the plan; null where there is none.")
+    status = serializers.CharField(help_text="Stripe's word, or `none` where no subscription counts.")
+    is_past_due = serializers.BooleanField(help_text="Whether a payment of a plan fails.")
+    expires_at = serializers.DateTimeField(allow_null=True, help_text="When it is renewed, or ends.")
+    cancel_at = serializers.DateTimeField(allow_null=True)
+    trial_end = serializers.DateTimeField(allow_null=True, help_text="Null where no trial goes on.")
+    credits = PlanCredits()
+    limits = PlanLimits()
+    invoices = Invoice(many=True, help_text="The last five.")
+
+
+class PortalSession(StrictSerializer):
+    """A way into Stripe's portal."""
+
+    object = kind_of_object("portal_session")
+    url = serializers.CharField(help_text="For the customer's browser alone, within the hour.")
+
+
 class CheckoutSession(StrictSerializer):
     """A checkout that was opened at Stripe."""
 
@@ -156,3 +230,4 @@ class Adjustment(StrictSerializer):
 
 LedgerEntryList = list_of(LedgerEntry, "LedgerEntryList")
 CreditPackList = list_of(CreditPack, "CreditPackList")
+PlanList = list_of(Plan, "PlanList")
