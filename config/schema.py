@@ -13,8 +13,8 @@ from django.views.decorators.http import condition, require_safe
 from drf_spectacular.generators import SchemaGenerator
 
 import billing.api.schema.buying
-import billing.api.schema.plans
 import billing.api.schema.extensions
+import billing.api.schema.plans
 import billing.api.schema.reading
 import billing.api.schema.spending
 import billing.api.schema.webhooks  # noqa: F401

@@ -19,9 +19,11 @@ from accounts.api_keys import issue_key
 from accounts.models import User
 from billing.api.shapes import entry_id
 from billing.kinds import EntryKind
-from billing.models import BillingCustomer, LedgerEntry
+from billing.models import BillingCustomer, LedgerEntry, Plan
 from billing.money import CREDIT_STEP
+from billing.services.catalog import sync_catalog
 from billing.services.customers import create_external_customer, ensure_customer
+from billing.services.gateway import configured_gateway
 from billing.services.holds import place_hold
 from billing.services.key_limits import placed_by_key
 from billing.services.posting import Posting, post
@@ -36,6 +38,7 @@ from usage.services.summary_sources import read_source
 MODEL: Final = "gpt-5-mini"
 OPERATION: Final = "image"
 PACK: Final = "standard"
+PLAN: Final = "pro"
 EXTERNAL_ID: Final = "acme"
 DIFF: Final = "--- a/greeting.py\n+++ b/greeting.py\n@@ -1 +1 @@\n-print('Hi')\n+print('{}')\n"
 PLENTY: Final = Decimal(10) ** 9
@@ -114,6 +117,12 @@ class World:
             tamed["customer"] = self.made["customer"]
         if "repository" in body or "diff" in body:
             return {"diff": DIFF.format(next(_numbers))}
+        if "pack" in body:
+            tamed.pop("plan", None)  # one of the two
+        elif "plan" in body and "flow" not in body:
+            tamed["plan"] = PLAN
+        if "flow" in body or "return_url" in body:
+            tamed = {"flow": "manage"}
         if "code" in body:
             tamed["code"] = self.made["code"]
         if "url" in body:
@@ -142,6 +151,8 @@ def make_world() -> World:
     make_price(model=MODEL)
     make_operation_price(operation=OPERATION)
     make_pack(slug=PACK)
+    Plan.objects.create(slug=PLAN, name="Pro", rank=1, credits=20_000, price_minor=1900)
+    list(sync_catalog(gateway=configured_gateway(), dry_run=False))
     world = World(key.text, caller, placed_by_key(key.key))
     recorder = Recorder(customer_id=caller.pk, api_key=key.key, placed_by=world.placed_by, is_work_done=False)
     event = {"id": "first", "model": MODEL, "input_tokens": 1, "output_tokens": 1}

@@ -59,4 +59,6 @@ class PortalSessions(CallerView):
             )
             return Answer(201, {"object": "portal_session", "url": session.url})
 
-        return answer_once(request, scope=customer_scope(customer), act=open_session, is_required=False, is_atomic=False)
+        return answer_once(
+            request, scope=customer_scope(customer), act=open_session, is_required=False, is_atomic=False
+        )

@@ -120,8 +120,9 @@ describe(
         name="create_checkout_session",
         tag="Buying",
         summary="Open a checkout at Stripe",
-        description="For a `pack` or a `plan`, one of the two. `client_secret` is for Stripe's script in a page of your own; with `ui_mode` `hosted` the buyer "
-        "is sent to `url` instead. The credits come when Stripe says that it was paid.",
+        description="For a `pack` or a `plan`, one of the two. `client_secret` is for Stripe's script in a page of "
+        "your own; with `ui_mode` `hosted` the buyer is sent to `url` instead. The credits come when Stripe says that "
+        "it was paid.",
         answers={201: shapes.CheckoutSession},
         example={
             "id": "cs_test_a1b2c3",

@@ -97,7 +97,7 @@ describe(
         name="create_portal_session",
         tag="Buying",
         summary="Open Stripe's portal",
-        description="`flow` is what it begins with: `manage` (its first page), `update_card`, `cancel` or `change_plan`. "
+        description="`flow` is what it begins with: `manage` (its first page), `update_card`, `cancel`, `change_plan`. "
         "Send the customer's own browser to `url`, and keep it secret. As many are opened in a minute as checkouts.",
         answers={201: shapes.PortalSession},
         example={"object": "portal_session", "url": "https://billing.stripe.com/p/session/a1b2c3"},
