@@ -20,7 +20,7 @@ def plans_part(period: Period, now: datetime) -> Part:
             label="Monthly recurring revenue (MRR)",
             value=show_sums(revenue.monthly),
             note=f"{revenue.subscriptions:,} paid subscriptions{trials}; before discounts and tax",
-            address=list_address(Subscription, status__exact="active"),
+            address=list_address(Subscription, {"status__exact": "active"}),
         ),
         Tile(
             label="Churn",

@@ -7,6 +7,8 @@ condition that the row's customer `x` is among those asked for.
 import re
 from functools import cache
 
+from billing.ledger.verification_plans import PLAN_CHECKS
+
 CHECKS = {
     "customer_has_a_balance": """
         SELECT c.id, NULL, 'the customer has no balance row'
@@ -208,43 +210,7 @@ CHECKS = {
             OR coalesce(m.last, '0/0/0') <> CASE WHEN p.paid_at IS NULL THEN '0/0/0' ELSE p.paid_amount_minor || '/'
                 || coalesce(p.paid_tax_minor, 0) || '/' || p.given_back_minor END)
     """,
-    "plan_periods_hold_what_their_lines_allow": """
-        SELECT p.customer_id, max(e.id), 'period ' || p.id || ' of ' || p.subscription_id || ' has '
-            || coalesce(sum(e.amount) FILTER (WHERE e.kind <> 'expiry'), 0) || ' posted by '
-            || count(e.id) FILTER (WHERE e.kind <> 'expiry') || ' entries, its lines allow ' || p.target_credits
-        FROM billing_planperiod p LEFT JOIN billing_ledgerentry e ON e.plan_period_id = p.id
-        WHERE <customers:p.customer_id> GROUP BY p.id
-        HAVING coalesce(sum(e.amount) FILTER (WHERE e.kind <> 'expiry'), 0) NOT BETWEEN p.target_credits
-                AND p.target_credits - coalesce(sum(e.amount) FILTER (WHERE e.kind = 'expiry'), 0)
-            OR count(e.id) FILTER (WHERE e.kind <> 'expiry') <> p.posting_count
-    """,
-    # To the last place but one: what is exact in Python is rounded here, at each line.
-    "plan_targets_are_what_paid_lines_say": """
-        SELECT p.customer_id, NULL, 'period ' || p.id || ' of ' || p.subscription_id || ' has a target of '
-            || p.target_credits || ', its paid lines say ' || round(coalesce(l.worth, 0), 6)
-        FROM billing_planperiod p
-        LEFT JOIN (SELECT l.period_id, sum(l.unit_credits * l.amount_minor * 1.000000000000 / l.unit_amount_minor
-                       * CASE WHEN coalesce(m.paid_amount_minor, 0) = 0 THEN 1
-                              ELSE (m.paid_amount_minor - m.given_back_minor) * 1.000000000000 / m.paid_amount_minor
-                         END) AS worth
-                   FROM billing_invoiceline l JOIN billing_invoice i ON i.id = l.invoice_id
-                   LEFT JOIN billing_payment m ON m.id = i.payment_id
-                   WHERE i.status = 'paid' AND l.unit_credits IS NOT NULL
-                       AND (i.total_minor <> 0 OR i.from_balance_minor <> 0)
-                   GROUP BY l.period_id) l ON l.period_id = p.id
-        WHERE <customers:p.customer_id> AND abs(p.target_credits - greatest(0, coalesce(l.worth, 0))) > 0.000002
-    """,
-    "plan_movements_end_at_the_period": """
-        SELECT p.customer_id, NULL, 'period ' || p.id || ' of ' || p.subscription_id || ' has ' || p.movement_count
-            || ' movements of money, ' || coalesce(m.count, 0) || ' are there; the last one keeps '
-            || coalesce(m.kept, 0) || ' of ' || p.target_credits || ' credits'
-        FROM billing_planperiod p
-        LEFT JOIN (SELECT period_id, count(*) AS count, max(number) AS number,
-                          (array_agg(kept_credits ORDER BY number DESC))[1] AS kept
-                   FROM billing_planmovement GROUP BY period_id) m ON m.period_id = p.id
-        WHERE <customers:p.customer_id> AND (p.movement_count <> coalesce(m.count, 0)
-            OR p.movement_count <> coalesce(m.number, 0) OR coalesce(m.kept, 0) <> p.target_credits)
-    """,
+    **PLAN_CHECKS,
     "write_offs_taken_back_were_made": """
         SELECT e.customer_id, max(e.id), 'payment ' || e.payment_id || ' has ' || -sum(e.amount)
             || ' of write-offs taken back, ' || coalesce(max(w.forgiven), 0) || ' were written off'
