@@ -66,6 +66,7 @@ def groups_of_staff() -> Iterator[None]:
                 "0013_groups_for_vouchers",
                 "0016_groups_for_webhooks",
                 "0018_groups_for_mails",
+                "0020_groups_for_top_ups",
             ):
                 import_module(f"billing.migrations.{name}").extend_groups(apps, editor)
 

@@ -19,6 +19,7 @@ GROUPS_MIGRATIONS = [
         "0013_groups_for_vouchers",
         "0016_groups_for_webhooks",
         "0018_groups_for_mails",
+        "0020_groups_for_top_ups",
     )
 ]
 

@@ -10,6 +10,7 @@ books.py          trial balance, months, journal (beside movements)
 audit.py          what staff did (read-only)                            flags.py, notes.py  of customers (read-only)
 vouchers.py       batches, codes, uses                                  voucher_page.py makes them, shows codes once
 mails.py          the outbox of mails, notices
+top_ups.py        automatic top-ups and consents (read-only)
 findings.py       what does not agree, repairs, acceptances             reconciliation.py  runs, and a new one
 """
 
@@ -30,6 +31,7 @@ from billing.admin import (
     reconciliation,
     refund_requests,
     refunds,
+    top_ups,
     vouchers,
     webhooks,
 )
@@ -51,6 +53,7 @@ __all__ = [
     "reconciliation",
     "refund_requests",
     "refunds",
+    "top_ups",
     "vouchers",
     "webhooks",
 ]

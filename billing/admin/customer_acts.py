@@ -18,10 +18,11 @@ from billing.admin.base import page_action, page_address
 from billing.admin.confirmations import confirmation_page
 from billing.admin.customer_forms import LiftFlagForm, NoteForm, OverdraftForm
 from billing.admin.forms import ReasonForm
-from billing.models import BillingCustomer, CreditBalance, CustomerFlag, CustomerNote
+from billing.models import AutoTopUp, BillingCustomer, CreditBalance, CustomerFlag, CustomerNote, TopUpCause
 from billing.services.customers import freeze_customer, unfreeze_customer
 from billing.services.flags import end_flag, standing_flags
 from billing.services.overdraft import set_overdraft
+from billing.services.top_ups.consenting import turn_off
 
 _NEWEST_NOTES = 20
 
@@ -96,6 +97,19 @@ class ActsOnCustomer:
             return self._do(request, customer, form, verb="set_overdraft", done="Overdraft set", act=act)
         question = "Debits and holds may take the balance so far below zero. What is spent so is a debt all the same."
         return self._ask(request, customer, form, title="Set the overdraft", question=question)
+
+    @page_action("Turn off automatic top-up", url_path="turn-off-top-up", permissions=["freeze"])
+    def turn_off_top_up(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Off is all that staff can do: only the customer's own consent turns it on."""
+        customer, form = self.seen_customer(request, object_id), ReasonForm(request.POST or None)
+
+        def act(reason: str, actor: User) -> None:
+            turn_off(customer_id=customer.pk, cause=TopUpCause.STAFF)
+
+        if form.is_valid():
+            return self._do(request, customer, form, verb="turn_off_top_up", done="Automatic top-up is off", act=act)
+        question = "The saved card is not charged any more, and the customer is told. Only they can turn it on again."
+        return self._ask(request, customer, form, title="Turn off automatic top-up", question=question)
 
     @page_action("Add a note", url_path="add-note", permissions=["note"])
     def add_note(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -192,11 +206,12 @@ def _actor(request: HttpRequest) -> User:
 
 
 def _standing(customer: BillingCustomer) -> Snapshot:
-    """The flags that stand, by cause, whether spending is frozen by them, and how far it may go."""
+    """The flags that stand, by cause, whether spending is frozen by them, how far it may go, and automatic top-up."""
     flags: list[CustomerFlag] = standing_flags(customer_id=customer.pk)
     overdraft = CreditBalance.objects.values_list("overdraft_limit", flat=True).get(pk=customer.pk)
     return {
         "flags": [flag.cause for flag in flags],
         "frozen": any(flag.freezes for flag in flags),
         "overdraft": str(overdraft),
+        "top_up": AutoTopUp.objects.filter(pk=customer.pk).values_list("state", flat=True).first() or "off",
     }

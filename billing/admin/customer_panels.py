@@ -12,6 +12,7 @@ from billing.admin.base import NOTHING, show_credits, show_money
 from billing.admin.customer_money_panels import build_money_panels
 from billing.admin.customer_staff_panels import build_staff_panels
 from billing.admin.panels import NEWEST, Figure, Panel, build_added_panels, link_to_page, make_panel, when
+from billing.admin.top_ups import build_top_up_panel
 from billing.models import BillingCustomer, CreditGrant, CreditHold, LedgerEntry
 from billing.selectors.balances import Balance, read_balance, read_category_balances
 from billing.selectors.entries import page_of_entries
@@ -29,6 +30,7 @@ def build_panels(*, customer: BillingCustomer, request: HttpRequest) -> dict[str
         _holds(customer),
         *build_added_panels(customer),
         *build_money_panels(customer=customer),
+        build_top_up_panel(customer=customer),
         *build_staff_panels(customer=customer, may_lift=request.user.has_perm("billing.freeze_customer")),
     ]
     return {

@@ -15,7 +15,7 @@ from billing.admin.customer_acts import ActsOnCustomer
 from billing.admin.customer_panels import build_panels
 from billing.admin.links import link_to_stripe
 from billing.admin.search import customer_ids_for, payments_for
-from billing.models import BillingCustomer
+from billing.models import AutoTopUp, BillingCustomer, TopUpState
 from billing.money import ZERO
 
 
@@ -42,7 +42,16 @@ class CustomerAdmin(ActsOnCustomer, ReadOnlyAdmin):
     ordering = ("-pk",)
     fields = ("public_id", "user_shown", "stripe_shown", "flagged_at", "flag_reason", "created_at")
     readonly_fields = fields
-    actions_detail = ("adjust", "write_off", "freeze", "unfreeze", "clear_flag", "overdraft", "add_note")
+    actions_detail = (
+        "adjust",
+        "write_off",
+        "freeze",
+        "unfreeze",
+        "clear_flag",
+        "overdraft",
+        "turn_off_top_up",
+        "add_note",
+    )
     change_form_outer_before_template = "admin/billing/customer_panels.html"
 
     def has_adjust_permission(self, request: HttpRequest, obj: object = None) -> bool:
@@ -82,6 +91,8 @@ class CustomerAdmin(ActsOnCustomer, ReadOnlyAdmin):
             hidden.add("freeze" if customer.balance.frozen_at else "unfreeze")
             hidden |= set() if customer.flagged_at else {"clear_flag"}
             hidden |= set() if customer.balance.posted < 0 else {"write_off"}
+            can_end = AutoTopUp.objects.filter(pk=customer.pk).exclude(state=TopUpState.OFF).exists()
+            hidden |= set() if can_end else {"turn_off_top_up"}
         offered = super().get_actions_detail(request, object_id)
         return [each for each in offered if not each.action_name.endswith(tuple(f"customer_{name}" for name in hidden))]
 

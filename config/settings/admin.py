@@ -45,6 +45,8 @@ UNFOLD: dict[str, Any] = {
                     _page("Balances", "account_balance_wallet", "billing", "creditbalance"),
                     _page("Approvals", "how_to_reg", "billing", "adjustment"),
                     _page("Flags", "flag", "billing", "customerflag"),
+                    _page("Automatic top-ups", "autorenew", "billing", "autotopup"),
+                    _page("Top-up consents", "handshake", "billing", "topupconsent"),
                     _page("Notes", "sticky_note_2", "billing", "customernote"),
                     _page("Notices", "campaign", "billing", "notice"),
                     _page("Mails", "outgoing_mail", "billing", "outgoingmail"),

@@ -89,10 +89,10 @@ def give_consent(*, customer: BillingCustomer, choice: Choice, digest: str) -> A
     return top_up
 
 
-def turn_off(*, customer_id: int) -> bool:
-    """Turn it off as the customer wants it, at once; whether it was not off before."""
+def turn_off(*, customer_id: int, cause: TopUpCause = TopUpCause.CUSTOMER) -> bool:
+    """Turn it off at once, as the customer or staff want it; whether it was not off before."""
     with transaction.atomic():
-        return stop_top_up(customer_id=customer_id, cause=TopUpCause.CUSTOMER)
+        return stop_top_up(customer_id=customer_id, cause=cause)
 
 
 def _check_choice(*, choice: Choice, pack: CreditPack) -> None:

@@ -7,12 +7,10 @@ withdrawn by whoever would send it, because it looks at the state again.
 import structlog
 from django.utils import timezone
 
-from accounts.models import User
 from billing.ledger import balances
 from billing.ledger.locking import lock_accounts
 from billing.models import AutoTopUp, TopUpCause, TopUpState
 from billing.notice_kinds import NoticeEvent
-from billing.services.audit import record_audit
 from billing.services.notices import announce
 from billing.services.top_ups.wording import reason_of
 
@@ -50,25 +48,6 @@ def stop_top_up(
             _announce(top_up)
         log.warning("top_up_stopped", customer_id=customer_id, state=state, cause=cause)
     return is_stopped
-
-
-def turn_off_as_staff(*, customer_id: int, actor: User, reason: str, address: str = "") -> bool:
-    """Turn it off for a customer, with a reason; whether it was not off before."""
-    lock_accounts(customer_ids=[customer_id])
-    top_up = AutoTopUp.objects.select_related("customer").filter(pk=customer_id).first()
-    if top_up is None or not stop_top_up(customer_id=customer_id, cause=TopUpCause.STAFF):
-        return False
-    record_audit(
-        actor=actor,
-        action="top_up.turn_off",
-        target=top_up.customer,
-        before={"state": top_up.state},
-        after={"state": TopUpState.OFF.value},
-        reason=reason,
-        address=address,
-        customer=top_up.customer,
-    )
-    return True
 
 
 def _state_after(cause: TopUpCause) -> TopUpState:

@@ -17,8 +17,10 @@ from django.utils import timezone
 from accounts.api_keys import issue_key
 from accounts.models import User
 from billing.kinds import EntryKind
+from billing.ledger import balances
 from billing.models import (
     Adjustment,
+    AutoTopUp,
     CustomerNote,
     DisputeMovement,
     FraudWarning,
@@ -33,6 +35,7 @@ from billing.models import (
     RunTrigger,
     Severity,
     StaffAlarm,
+    TopUpConsent,
     WebhookAttempt,
 )
 from billing.services.audit import record_audit
@@ -42,6 +45,7 @@ from billing.services.posting import Posting, post
 from billing.tests.admin.conftest import World
 from billing.tests.integrator import message_for, subscribe
 from billing.tests.prices import make_operation_price, make_price
+from billing.tests.shop import make_pack
 from billing.tests.vouchers import make_batch, redeem
 
 
@@ -51,6 +55,7 @@ def add_rows_of_everything(world: World) -> None:
     _let_staff_ask(world, User.objects.create_user("requester@example.com", is_staff=True))
     _let_the_reconciliation_find(world)
     _go_into_debt(world)
+    _top_up_automatically(world)
     _let_programs_work(world)
     _redeem_a_voucher(world)
     _let_integrators_listen(world)
@@ -194,6 +199,33 @@ def _write_a_mail(world: World) -> None:
     OutgoingMail.objects.create(
         customer=world.customer, to="ada@example.com", kind="alarm", subject="Look", text="Late.", state=MailState.DEAD
     )
+
+
+def _top_up_automatically(world: World) -> None:
+    """The second customer's top-up, which is on; nobody's card is charged for it."""
+    now, pack = timezone.now(), make_pack(name="Topped up")
+    consent = TopUpConsent.objects.create(
+        customer=world.other,
+        given_at=now,
+        wording="I allow my Visa to be charged.",
+        language="en",
+        pack=pack,
+        description=pack.name,
+        credits=pack.credits,
+        bonus_credits=pack.bonus_credits,
+        amount_minor=pack.price_minor,
+        currency=pack.currency,
+        threshold=Decimal(100),
+        ceiling_minor=5000,
+        stripe_customer_id="cus_bob",
+        payment_method_id="pm_bob",
+        card="Visa ending in 4242",
+    )
+    AutoTopUp.objects.create(
+        customer=world.other, state="on", cause="", consent=consent, payment_method_id="pm_bob", card_brand="visa"
+    )
+    with transaction.atomic():
+        balances.arm_top_up(customer_id=world.other.pk, below=consent.threshold)
 
 
 def _go_into_debt(world: World) -> None:

@@ -5,17 +5,14 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from django.db import transaction
 from django.utils import timezone
 
 from billing.errors import CustomerFrozen
-from billing.models import AuditEntry, CreditPack, Notice
+from billing.models import CreditPack, Notice
 from billing.services.top_ups.cards import remove_card
 from billing.services.top_ups.consenting import turn_off
 from billing.services.top_ups.deciding import decide_top_up, pause_what_changed
 from billing.services.top_ups.sending import send_attempt
-from billing.services.top_ups.stopping import turn_off_as_staff
-from billing.tests.services.money_back import make_staff
 from billing.tests.services.top_ups.conftest import Clock
 from billing.tests.top_ups import Shopper
 
@@ -245,19 +242,6 @@ def test_a_card_that_stripe_does_not_know_any_more_pauses_it(shopper: Shopper) -
     assert [attempt.state for attempt in shopper.attempts] == ["failed"]
     assert shopper.state[0] == "paused"
     assert shopper.charges() == []
-
-
-def test_staff_turn_it_off_with_a_reason(shopper: Shopper) -> None:
-    staff = make_staff("freeze_customer")
-
-    with transaction.atomic():
-        assert turn_off_as_staff(customer_id=shopper.customer.pk, actor=staff, reason="Asked by phone")
-    with transaction.atomic():
-        assert not turn_off_as_staff(customer_id=shopper.customer.pk, actor=staff, reason="Again")
-
-    assert shopper.state == ("off", "staff")
-    act = AuditEntry.objects.get(action="top_up.turn_off")
-    assert (act.before, act.after, act.reason) == ({"state": "on"}, {"state": "off"}, "Asked by phone")
 
 
 def test_turning_it_off_withdraws_what_was_decided(shopper: Shopper, clock: Clock) -> None:
