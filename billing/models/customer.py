@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
 from billing.models.fields import new_public_id
@@ -32,6 +33,7 @@ class BillingCustomer(models.Model):
 
     class Meta:
         verbose_name = "customer"
+        indexes = [GinIndex(fields=["former_stripe_customer_ids"], name="billing_customer_former_ids")]
         permissions = [
             ("adjust_credits", "Can give or take credits by hand"),
             ("freeze_customer", "Can freeze and free spending and lift flags"),

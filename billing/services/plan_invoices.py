@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from datetime import datetime
 
 import structlog
-from django.db.models import Q
 
 from billing import conf
 from billing.gateway.plan_facts import InvoiceLineFacts, PlanInvoiceFacts
@@ -41,20 +40,17 @@ log = structlog.get_logger(__name__)
 
 def find_customer_at_stripe(*, stripe_customer_id: str) -> BillingCustomer | None:
     """Whose customer at Stripe that is, or was."""
-    if not stripe_customer_id:
-        return None
-    named = Q(stripe_customer_id=stripe_customer_id) | Q(former_stripe_customer_ids__contains=[stripe_customer_id])
-    return BillingCustomer.objects.filter(named).order_by("pk").first()
+    return customers_at_stripe(stripe_customer_ids=[stripe_customer_id]).get(stripe_customer_id)
 
 
 def customers_at_stripe(*, stripe_customer_ids: Iterable[str]) -> dict[str, BillingCustomer]:
     """Of these ids at Stripe those that are, or were, of customers of ours."""
     wanted = {one for one in stripe_customer_ids if one}
-    named = Q(stripe_customer_id__in=wanted) | Q(former_stripe_customer_ids__overlap=list(wanted))
-    found: dict[str, BillingCustomer] = {}
-    for customer in BillingCustomer.objects.filter(named).order_by("-pk") if wanted else ():
-        for one in {customer.stripe_customer_id, *customer.former_stripe_customer_ids} & wanted:
-            found[str(one)] = customer
+    found = {str(one.stripe_customer_id): one for one in BillingCustomer.objects.filter(stripe_customer_id__in=wanted)}
+    if former := wanted - set(found):
+        was_theirs = BillingCustomer.objects.filter(former_stripe_customer_ids__overlap=list(former))
+        for customer in was_theirs.order_by("-pk"):
+            found |= dict.fromkeys(former.intersection(customer.former_stripe_customer_ids), customer)
     return found
 
 
