@@ -8,7 +8,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0019_portal_configuration'),
+        ('billing', '0020_groups_for_top_ups'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
