@@ -76,6 +76,7 @@ def continue_url(payment: Payment) -> str:
         page = reverse("billing:plan", kwargs={"plan": payment.plan.slug})
     elif payment.pack is not None:
         page = reverse("billing:buy_pack", kwargs={"pack": payment.pack.slug})
+        query |= {"save_card": "1"} if payment.saves_card else {}
     else:
         page = reverse("billing:buy_custom")
         query["amount"] = str(major_units(amount_minor=payment.amount_minor, currency=payment.currency))

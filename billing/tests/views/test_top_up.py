@@ -191,6 +191,34 @@ def test_buying_alone_saves_nothing(browser: Client, pack: CreditPack, gateway: 
     assert not AutoTopUp.objects.exists()
 
 
+def test_a_checkout_that_saves_the_card_is_taken_up_as_one(
+    browser: Client, pack: CreditPack, gateway: StripeGateway
+) -> None:
+    page = browser.get("/billing/buy/standard/?save_card=1")
+    form = {"form_key": page.context["form_key"], "ui_mode": "embedded", "save_card": "1"}
+    browser.post("/billing/buy/standard/", form, headers={"Accept": "application/json"})
+
+    listed = browser.get("/billing/payments/").content.decode()
+
+    payment = Payment.objects.get()
+    address = f"/billing/buy/standard/?payment={payment.public_id}&save_card=1"
+    assert address.replace("&", "&amp;") in listed
+    again = browser.get(address)
+    assert again.context["form_key"] == form["form_key"]
+    assert again.context["order"].saves_card
+
+
+def test_an_open_top_up_is_not_offered_to_be_paid(browser: Client, shopper: Shopper) -> None:
+    shopper.consent()
+    shopper.spend_down_to(0)
+    shopper.sandbox.control.add_fault("error", method="POST", path="/v1/payment_intents", times=3)
+    shopper.run()
+    assert shopper.attempts[0].state == "pending"
+
+    assert "Continue to pay" not in browser.get("/billing/payments/").content.decode()
+    assert "You are not charged twice." in browser.get(PAGE).content.decode()
+
+
 def test_pages_show_nobody_elses_top_up(browser: Client, shopper: Shopper, client: Client) -> None:
     client.force_login(User.objects.create_user("other@example.com", "correct horse battery"))
 
