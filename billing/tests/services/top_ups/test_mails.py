@@ -27,7 +27,7 @@ def sent() -> list[tuple[str, str]]:
     mail.outbox.clear()
     expand_due_notices()
     send_due_mails()
-    return [(each.subject, str(each.body)) for each in mail.outbox if "top-up" in each.subject.lower()]
+    return [(str(each.subject), str(each.body)) for each in mail.outbox if "top-up" in str(each.subject).lower()]
 
 
 def test_each_decline_and_the_end_is_mailed(shopper: Shopper, clock: Clock) -> None:
