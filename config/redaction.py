@@ -33,6 +33,15 @@ PATTERNS: Final = (
     (re.compile(r"\b([a-z]+(?:\+[a-z]+)?://[^\s:/@]*):[^\s@/]+@"), rf"\1:{REDACTED}@"),
     # The links of confirmation and reset mails are keys to an account.
     (re.compile(r"(/confirm-email/|/password/reset/key/)[^\s/\"'?]+"), rf"\1{REDACTED}"),
+    # So are those that unsubscribe, and the code of a voucher is money; both may stand, encoded, inside a `next=`.
+    (
+        re.compile(r"(?i)((?:/|%(?:25)*2F)unsubscribe(?:/|%(?:25)*2F))(?:(?!%(?:25)*(?:2F|3F|26))[^\s/\"'?&])+"),
+        rf"\1{REDACTED}",
+    ),
+    (
+        re.compile(r"(?i)((?:[?&]|%(?:25)*(?:3F|26))code(?:=|%(?:25)*3D))(?:(?!%(?:25)*26)[^\s\"'&#<>])+"),
+        rf"\1{REDACTED}",
+    ),
     (re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+(?:@|%40)[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"), REDACTED),
 )
 # 13 to 19 digits, in groups of four or none: somebody may paste a card's number into any field.

@@ -38,6 +38,13 @@ WRAPPED = (  # text around the secret makes it one
     ("GET /accounts/confirm-email/{}/", "MQ:1canary:18"),
     ("GET /accounts/password/reset/key/{}/", "1-canary19"),
     ("Stripe-Signature: t=1,v1={}", "canary20"),
+    ("GET /billing/redeem/?code={}", "CANA-RY21-0000-0000"),
+    ("GET /billing/redeem/?source=mail&code={}&page=2", "CANA+RY22%200000"),
+    ("GET /accounts/login/?next=/billing/redeem/%3Fcode%3D{}%26page%3D2", "CANA-RY23-0000-0000"),
+    ("GET /accounts/login/?next=%2Fbilling%2Fredeem%2F%253Fcode%253D{}", "CANA-RY24-0000-0000"),
+    ("POST /billing/unsubscribe/{}/", "eyJjYW5hcnki:25:x-y_z"),
+    ("GET /accounts/login/?next=%2Fbilling%2Funsubscribe%2F{}%2F", "canary26"),
+    ("GET /accounts/login/?next=%2Fbilling%2Funsubscribe%2Fabc%3Alow%3A{}%2F", "canary27"),
 )
 FIELDS = ("password", "authorization", "HTTP_COOKIE", "client_secret", "api_key", "access_token", "email")
 
@@ -93,6 +100,19 @@ def test_field_of_a_secret_name_is_not_seen_whatever_it_holds(written: Callable[
 )
 def test_ids_stay_readable(text: str) -> None:
     assert redact_text(f"session {text} done") == f"session {text} done"
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("/billing/redeem/?code=ABCD-EFGH&page=2", "/billing/redeem/?code=[redacted]&page=2"),
+        ("/login/?next=/redeem/%3Fcode%3DABCD%26page%3D2", "/login/?next=/redeem/%3Fcode%3D[redacted]%26page%3D2"),
+        ("/billing/unsubscribe/abc:1:d/?page=2", "/billing/unsubscribe/[redacted]/?page=2"),
+        ("status_code=404 barcode=7 code=low", "status_code=404 barcode=7 code=low"),
+    ],
+)
+def test_only_the_secret_of_an_address_goes(text: str, left: str) -> None:
+    assert redact_text(text) == left
 
 
 def test_json_lines_stay_json() -> None:
