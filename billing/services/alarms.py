@@ -1,23 +1,23 @@
 """Tells finance of new findings: one plain mail a run, with kinds and counts and no personal data."""
 
 from collections import Counter
-from smtplib import SMTPException
 
 import structlog
-from django.core.mail import EmailMessage
 from django.db.models import Q
 
 from billing import conf
 from billing.models import FindingState, ReconciliationFinding, ReconciliationRun, RunKind
+from billing.services.mails import queue_mail
 from billing.services.reconciliation.kinds import FINDING_KINDS
 
 log = structlog.get_logger(__name__)
 
 
 def alarm_of_run(*, run: ReconciliationRun) -> int:
-    """Send one mail if the run has new findings; gives how many it told of. A mail that cannot be sent fails nothing.
+    """Queue one mail if the run has new findings; gives how many it tells of.
 
-    A run with Stripe also tells of what webhooks have raised since the one before.
+    Call inside the database transaction that ends the run, so that the mail is not lost with the process or the mail
+    server. A run with Stripe also tells of what webhooks have raised since the one before.
     """
     fresh = Q(last_run=run, first_seen_at__gte=run.started_at)
     if run.kind == RunKind.STRIPE:
@@ -35,19 +35,13 @@ def alarm_of_run(*, run: ReconciliationRun) -> int:
         kinds={kind: sum(count for (name, _), count in new.items() if name == kind) for kind, _ in new},
     )
     left = sum(count for (_, state), count in new.items() if state == FindingState.OPEN)
-    tell_finance(subject=f"Prepaid: {new.total()} new findings, {left} of them open", text=_body(run=run, new=new))
+    queue_mail(
+        to=conf.finance_emails(),
+        kind="alarm.findings_new",
+        subject=f"Prepaid: {new.total()} new findings, {left} of them open",
+        text=_body(run=run, new=new),
+    )
     return new.total()
-
-
-def tell_finance(*, subject: str, text: str) -> None:
-    """One plain mail to `FINANCE_EMAILS`. One that cannot be sent fails nothing: what it tells of stands in a table."""
-    if not conf.finance_emails():
-        return
-    mail = EmailMessage(subject=subject, body=text, to=list(conf.finance_emails()))
-    try:
-        mail.send()
-    except (OSError, SMTPException, ValueError) as error:
-        log.error("alarm_mail_failed", alarm=True, subject=subject, error=type(error).__name__)
 
 
 def _body(*, run: ReconciliationRun, new: Counter[tuple[str, str]]) -> str:

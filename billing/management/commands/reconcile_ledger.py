@@ -10,7 +10,6 @@ from django.core.management import CommandError
 from billing.management.billing_command import EXIT_ERROR, EXIT_FINDINGS, BillingCommand
 from billing.models import BillingCustomer, RunTrigger
 from billing.selectors.customers import find_customer
-from billing.services.alarms import alarm_of_run
 from billing.services.reconciliation.ledger_run import reconcile_ledger
 from billing.services.verification import Finding, find_ledger_faults
 
@@ -49,8 +48,7 @@ class Command(BillingCommand):
         return list(find_ledger_faults(customer_ids=customer_ids))
 
     def _look_at_recent(self) -> list[Finding]:
-        run, findings = reconcile_ledger(trigger=RunTrigger.COMMAND, is_recent=True)
-        alarm_of_run(run=run)
+        _, findings = reconcile_ledger(trigger=RunTrigger.COMMAND, is_recent=True)
         return findings
 
     def _print_json(self, findings: list[Finding], names: dict[int, str]) -> None:

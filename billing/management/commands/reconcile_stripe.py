@@ -13,7 +13,6 @@ from billing.management.billing_command import EXIT_ERROR, EXIT_FINDINGS, Billin
 from billing.management.progress_bar import ProgressBar
 from billing.models import ReconciliationFinding, ReconciliationRun
 from billing.selectors.customers import find_customer
-from billing.services.alarms import alarm_of_run
 from billing.services.gateway import configured_gateway
 from billing.services.reconciliation.collecting import difference_as_json, finding_as_json
 from billing.services.reconciliation.shapes import GRACE, Counts, Difference, Progress, StripeScope
@@ -85,8 +84,6 @@ class Command(BillingCommand):
             raise
         self.bar.clear()
         self.end(scope, run, counts)
-        if run is not None:
-            alarm_of_run(run=run)
         return counts
 
     def begin(self) -> None:

@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.models import User
 from billing.models import BillingCustomer, ReconciliationRun, RunKind, RunState, RunTrigger
+from billing.services.alarms import alarm_of_run
 
 _LOCK_CLASS = 0x5245434F  # "RECO": the first half of the advisory locks of runs, the second is the run's id
 _SLACK = timedelta(minutes=1)
@@ -67,8 +68,10 @@ def ending_badly(run: ReconciliationRun) -> Iterator[None]:
 
 
 def finish_run(*, run: ReconciliationRun, state: RunState, counts: dict[str, Any]) -> None:
-    """Write how a run ended."""
-    _save(run, state=state, counts=counts)
+    """Write how a run ended, and with it the mail to finance of what it has newly found."""
+    with transaction.atomic():
+        _save(run, state=state, counts=counts)
+        alarm_of_run(run=run)
     log.info("reconciliation_ended", run=run.pk, kind=run.kind, state=state, **_figures(counts))
 
 

@@ -1,4 +1,4 @@
-"""What the schedule and staff start: each run with its window, and the alarm at its end."""
+"""What the schedule and staff start: each run with its window."""
 
 from datetime import datetime, timedelta
 
@@ -8,7 +8,6 @@ from django.utils import timezone
 from accounts.models import User
 from billing.gateway.client import StripeGateway
 from billing.models import ReconciliationRun, RunKind, RunTrigger
-from billing.services.alarms import alarm_of_run
 from billing.services.reconciliation.ledger_run import is_worth_a_look, reconcile_ledger
 from billing.services.reconciliation.runs import is_under_way
 from billing.services.reconciliation.shapes import GRACE, Inbox, StripeScope
@@ -60,12 +59,9 @@ def verify_on_schedule(*, is_recent: bool) -> ReconciliationRun | None:
     if is_recent and not is_worth_a_look(now=timezone.now()):
         return None
     run, _ = reconcile_ledger(trigger=RunTrigger.SCHEDULE, is_recent=is_recent)
-    alarm_of_run(run=run)
     return run
 
 
 def _reconcile(scope: StripeScope, *, gateway: StripeGateway, inbox: Inbox) -> ReconciliationRun | None:
     run, _ = reconcile_with_stripe(scope=scope, gateway=gateway, inbox=inbox)
-    if run is not None:
-        alarm_of_run(run=run)
     return run
