@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from billing.admin.base import NOTHING, show_credits, show_money
 from billing.admin.customer_money_panels import build_money_panels
+from billing.admin.customer_plan_panels import build_plan_panels
 from billing.admin.customer_staff_panels import build_staff_panels
 from billing.admin.panels import NEWEST, Figure, Panel, build_added_panels, link_to_page, make_panel, when
 from billing.admin.top_ups import build_top_up_panel
@@ -31,6 +32,7 @@ def build_panels(*, customer: BillingCustomer, request: HttpRequest) -> dict[str
         *build_added_panels(customer),
         *build_money_panels(customer=customer),
         build_top_up_panel(customer=customer),
+        *build_plan_panels(customer=customer),
         *build_staff_panels(customer=customer, may_lift=request.user.has_perm("billing.freeze_customer")),
     ]
     return {

@@ -157,6 +157,7 @@ class PriceFacts:
     is_active: bool
     is_recurring: bool
     livemode: bool
+    interval: str = ""  # day, week, month or year; empty where it is paid once, or every few of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

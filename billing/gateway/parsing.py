@@ -189,6 +189,7 @@ def parse_product(product: Json) -> ProductFacts:
 
 def parse_price(price: Json) -> PriceFacts:
     """Facts of a price."""
+    recurring = _mapping(price.get("recurring"))
     return PriceFacts(
         id=_id(price.get("id")),
         product_id=_id(price.get("product")),
@@ -197,6 +198,7 @@ def parse_price(price: Json) -> PriceFacts:
         is_active=price.get("active") is True,
         is_recurring=price.get("type") != "one_time",
         livemode=price.get("livemode") is True,
+        interval=_text(recurring.get("interval"))[:10] if recurring.get("interval_count") == 1 else "",
     )
 
 

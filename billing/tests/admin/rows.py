@@ -44,8 +44,11 @@ from billing.services.flags import raise_flag
 from billing.services.posting import Posting, post
 from billing.tests.admin.conftest import World
 from billing.tests.integrator import message_for, subscribe
+from billing.tests.plan_subscriptions import subscribe as subscribe_to_plan
+from billing.tests.plan_world import make_plan
 from billing.tests.prices import make_operation_price, make_price
 from billing.tests.shop import make_pack
+from billing.tests.views.test_invoices import make_invoice
 from billing.tests.vouchers import make_batch, redeem
 
 
@@ -60,6 +63,8 @@ def add_rows_of_everything(world: World) -> None:
     _redeem_a_voucher(world)
     _let_integrators_listen(world)
     _write_a_mail(world)
+    subscribe_to_plan(world.customer, make_plan("pro"))
+    make_invoice(world.customer, "A1B2C3-0001")
     make_price()
     make_operation_price()
     person = world.other.user
