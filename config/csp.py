@@ -52,7 +52,7 @@ def checkout_additions(*, js_url: str, api_base: str) -> Policy:
         "frame-src": [*STRIPE_SCRIPTS, "https://hooks.stripe.com"],
         "connect-src": ["https://api.stripe.com", "https://checkout.stripe.com"],
         "img-src": ["https://*.stripe.com"],
-        "form-action": ["https://checkout.stripe.com"],
+        "form-action": ["https://checkout.stripe.com", "https://billing.stripe.com"],  # its own pages, and its portal
     }
 
 

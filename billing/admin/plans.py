@@ -92,7 +92,7 @@ class PlanAdmin(AuditedAdmin, ModelAdmin):  # type: ignore[misc]
             "What it brings and costs",
             {
                 "fields": ("credits", "price_minor", "currency", "interval"),
-                "description": "A change holds for new subscriptions, once sync_stripe_catalog has made a price for it.",
+                "description": "A change holds for new subscriptions, once sync_stripe_catalog has made its price.",
             },
         ),
         ("Credits that are left", {"fields": ("rollover", "rollover_cap")}),

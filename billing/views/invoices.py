@@ -10,12 +10,14 @@ from billing.selectors.invoices import page_of_invoices
 from billing.services.gateway import configured_gateway
 from billing.services.payment_methods import read_payment_method
 from billing.views.access import customer_page
+from billing.views.csp import portal_csp
 from billing.views.payments import read_cursor
 
 PAGE_SIZE = 25
 
 
 @require_safe
+@portal_csp
 @customer_page
 def invoices(request: HttpRequest, customer: BillingCustomer) -> HttpResponseBase:
     """The invoices, the newest first, a page at a time."""

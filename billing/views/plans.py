@@ -18,11 +18,12 @@ from billing.services.gateway import configured_gateway
 from billing.services.portal import Flow, open_portal
 from billing.views.access import customer_page
 from billing.views.checkout import create_plan_checkout, hash_address, new_form_key
-from billing.views.csp import checkout_csp
+from billing.views.csp import checkout_csp, portal_csp
 from billing.views.refusals import answer_refusal
 
 
 @require_safe
+@portal_csp
 @customer_page
 def plans(request: HttpRequest, customer: BillingCustomer) -> HttpResponseBase:
     """The plans beside each other: which one it is, what it has used, and what choosing another would do and when."""

@@ -81,7 +81,7 @@ def test_cancel_in_the_portal_and_see_when_it_ends(page: Any, plans: None) -> No
     reload_until(page, "You are on Pro")
 
     page.get_by_role("button", name="Cancel the paid plan").click()
-    page.get_by_role("button", name="Cancel").first.click()
+    page.locator("button[value=cancel]").click()
     page.goto("/billing/plans/")
 
     reload_until(page, "Cancelled, ends on")
