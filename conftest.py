@@ -67,7 +67,7 @@ def groups_of_staff() -> Iterator[None]:
                 "0016_groups_for_webhooks",
                 "0018_groups_for_mails",
                 "0020_groups_for_top_ups",
-                "0021_groups_for_plans",
+                "0022_groups_for_plans",
             ):
                 import_module(f"billing.migrations.{name}").extend_groups(apps, editor)
 

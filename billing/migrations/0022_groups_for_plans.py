@@ -41,6 +41,6 @@ def extend_groups(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0020_groups_for_top_ups"), ("usage", "0001_initial")]
+    dependencies = [("billing", "0021_former_customers"), ("usage", "0001_initial")]
 
     operations = [migrations.RunPython(extend_groups, migrations.RunPython.noop)]
