@@ -133,8 +133,8 @@ def test_full_pages_of_plans_have_no_barriers(
         {
             "plans-past-due": "/billing/plans/",
             "invoices-full": "/billing/invoices/",
-            "trial": returned + trial.checkout_session_id,
-            "free-period": returned + free.checkout_session_id,
+            "trial": f"{returned}{trial.checkout_session_id}",
+            "free-period": f"{returned}{free.checkout_session_id}",
         },
         keep=keep,
     )

@@ -193,7 +193,7 @@ def test_each_panel_leads_to_the_list_of_this_customers_rows(world: World) -> No
 
     panels = client.get(page_of(world.customer)).context["panels"]
 
-    assert len(panels) == 18
+    assert len(panels) == 19
     for panel in panels:
         if panel.address:
             listed = client.get(panel.address, follow=True).context["cl"].result_list

@@ -1,0 +1,129 @@
+"""Plans in the admin: edited like packs, and given the prices that were agreed, which never change."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from django.test import Client
+
+from accounts.models import User
+from billing.gateway.client import StripeGateway
+from billing.models import AuditEntry, Plan, PlanPrice
+from billing.tests.admin.conftest import World
+from billing.tests.admin.test_customer_page import log_in
+from billing.tests.plan_subscriptions import subscribe
+from billing.tests.plan_world import make_plan
+from billing.tests.views.test_invoices import make_invoice
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def enterprise(db: None) -> Plan:
+    return Plan.objects.create(slug="enterprise", name="Enterprise", rank=9)
+
+
+@pytest.fixture
+def owner(world: World) -> Client:
+    client = Client()
+    client.force_login(User.objects.create_superuser("owner@example.com", "an owner's password"))
+    return client
+
+
+def add_price(plan: Plan) -> str:
+    return f"/admin/billing/plan/{plan.pk}/add-price/"
+
+
+def price_at_stripe(gateway: StripeGateway, *, interval: str = "year", amount_minor: int = 120_000) -> str:
+    product = gateway.create_plan_product(name="Agreed", reference="enterprise", idempotency_key="product")
+    if not interval:
+        return gateway.create_price(
+            product_id=product.id, amount_minor=amount_minor, currency="usd", reference="x", idempotency_key="price"
+        ).id
+    return gateway.create_recurring_price(
+        product_id=product.id,
+        amount_minor=amount_minor,
+        currency="usd",
+        interval=interval,
+        reference="enterprise",
+        idempotency_key=f"price-{interval}",
+    ).id
+
+
+def test_an_agreed_price_is_checked_with_stripe_and_added_once(
+    owner: Client, enterprise: Plan, gateway: StripeGateway
+) -> None:
+    price_id = price_at_stripe(gateway)
+
+    added = owner.post(add_price(enterprise), {"price_id": price_id, "credits": "2000000"})
+    again = owner.post(add_price(enterprise), {"price_id": price_id, "credits": "1"})
+
+    assert added.status_code == 302
+    assert "it belongs to a plan already" in again.content.decode()
+    price = PlanPrice.objects.get()
+    assert (price.plan, price.stripe_price_id, price.credits) == (enterprise, price_id, Decimal(2_000_000))
+    assert (price.amount_minor, price.currency, price.interval) == (120_000, "usd", "year")
+    assert not price.is_current
+    assert AuditEntry.objects.get(action="plan.add_price").after["stripe_price_id"] == price_id
+
+
+@pytest.mark.parametrize(
+    ("interval", "fault"), [("", "not paid once a month or once a year"), ("week", "not paid once a month")]
+)
+def test_a_price_that_no_plan_can_have_is_refused(
+    owner: Client, enterprise: Plan, gateway: StripeGateway, interval: str, fault: str
+) -> None:
+    price_id = price_at_stripe(gateway, interval=interval)
+
+    refused = owner.post(add_price(enterprise), {"price_id": price_id, "credits": "5"})
+
+    assert fault in refused.content.decode()
+    assert not PlanPrice.objects.exists()
+
+
+@pytest.mark.parametrize("sent", [{"price_id": "price_gone", "credits": "5"}, {"price_id": "price_1", "credits": "-1"}])
+def test_what_stripe_does_not_know_or_nobody_means_is_refused(
+    owner: Client, enterprise: Plan, gateway: StripeGateway, sent: dict[str, str]
+) -> None:
+    assert owner.post(add_price(enterprise), sent).status_code == 200
+    assert not PlanPrice.objects.exists()
+
+
+def test_prices_are_shown_and_cannot_be_edited(owner: Client) -> None:
+    plan = make_plan("pro")
+    price = plan.prices.get()
+    address = f"/admin/billing/plan/{plan.pk}/change/"
+
+    page = owner.get(address).content.decode()
+    form = owner.get(address).context["adminform"].form
+    sent = {name: "" if form[name].value() is None else form[name].value() for name in form.fields}
+    sent |= {"models_allowed": "[]", "features": '["Mail"]', "is_active": "on"}
+    sent |= {"prices-TOTAL_FORMS": "1", "prices-INITIAL_FORMS": "1", "prices-0-id": price.pk, "prices-0-credits": "9"}
+    saved = owner.post(address, sent)
+
+    assert price.stripe_price_id in page
+    assert saved.status_code == 302, saved.context["errors"]
+    price.refresh_from_db()
+    assert price.credits == 20_000
+    plan.refresh_from_db()
+    assert plan.features == ["Mail"]
+
+
+def test_a_plan_that_was_subscribed_to_keeps_its_address(owner: Client, world: World) -> None:
+    plan = make_plan("pro")
+    subscribe(world.customer, plan)
+
+    form = owner.get(f"/admin/billing/plan/{plan.pk}/change/").context["adminform"].form
+
+    assert "slug" not in form.fields
+
+
+def test_a_customers_page_shows_subscriptions_and_invoices(world: World) -> None:
+    subscription = subscribe(world.customer, make_plan("pro"), status="past_due")
+    make_invoice(world.customer, "A1B2C3-0007")
+
+    page = log_in("Support").get(f"/admin/billing/billingcustomer/{world.customer.pk}/change/").content.decode()
+
+    for words in (subscription.subscription_id, "past_due", "A1B2C3-0007", "$22.61"):
+        assert words in page
