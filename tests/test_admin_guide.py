@@ -20,6 +20,7 @@ GROUPS_MIGRATIONS = [
         "0016_groups_for_webhooks",
         "0018_groups_for_mails",
         "0020_groups_for_top_ups",
+        "0022_groups_for_plans",
     )
 ]
 
