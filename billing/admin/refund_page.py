@@ -78,11 +78,21 @@ def describe_refundable(refundable: Refundable) -> list[tuple[str, str]]:
         ("Can still go back", refundable.most_minor),
         ("Unused part, proposed", refundable.proposed_minor),
     ]
-    return [(label, format_money(amount_minor=amount, currency=refundable.currency)) for label, amount in amounts]
+    lines = [(label, format_money(amount_minor=amount, currency=refundable.currency)) for label, amount in amounts]
+    if refundable.period_days:
+        days = f"{refundable.unused_days} of {refundable.period_days}"
+        return [*lines, ("Unused days of the plan's period", days)]
+    return lines
 
 
 def describe_preview(preview: RefundPreview) -> list[tuple[str, str]]:
     """What a refund would do, line by line."""
+    if preview.is_plan:
+        return [
+            ("Money that goes back", format_money(amount_minor=preview.amount_minor, currency=preview.currency)),
+            ("Credits of the plan's period", "Taken back by the same share, once Stripe tells of the refund"),
+            ("Balance now", format_credits(preview.posted_before)),
+        ]
     lines = [
         ("Money that goes back", format_money(amount_minor=preview.amount_minor, currency=preview.currency)),
         ("Credits that are taken back", format_credits(preview.credits)),

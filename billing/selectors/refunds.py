@@ -8,7 +8,9 @@ from django.db.models import Q, Sum
 from billing.models import (
     CreditGrant,
     Payment,
+    PaymentKind,
     PaymentRefund,
+    PlanPeriod,
     RefundRequest,
     RefundRequestState,
 )
@@ -26,6 +28,8 @@ class Refundable:
     requested_minor: int  # asked for and not given back yet
     unused_minor: int
     currency: str
+    unused_days: int = 0  # of a plan's period, whole ones
+    period_days: int = 0  # 0: the payment is not for a period
 
     @property
     def most_minor(self) -> int:
@@ -39,12 +43,20 @@ class Refundable:
 def read_refundable(*, payment: Payment, now: datetime) -> Refundable:
     """What can go back of a payment as it is stored; under the lock of its row nothing changes meanwhile."""
     collected = (payment.paid_amount_minor or 0) if payment.paid_at else 0
+    unused_days, period_days = _days_of(payment, now=now)
+    unused = (
+        collected * unused_days // period_days
+        if period_days
+        else _unused_minor(payment, collected_minor=collected, now=now)
+    )
     return Refundable(
         collected_minor=collected,
         given_back_minor=payment.given_back_minor,
         requested_minor=_sum_requests(payment),
-        unused_minor=_unused_minor(payment, collected_minor=collected, now=now),
+        unused_minor=unused,
         currency=payment.paid_currency or payment.currency,
+        unused_days=unused_days,
+        period_days=period_days,
     )
 
 
@@ -54,6 +66,17 @@ def _sum_requests(payment: Payment) -> int:
     still_open = Q(state__in=_UNANSWERED) | (Q(state=RefundRequestState.ACCEPTED) & ~Q(refund_id__in=known))
     rows = RefundRequest.objects.filter(still_open, payment=payment)
     return rows.aggregate(total=Sum("amount_minor"))["total"] or 0
+
+
+def _days_of(payment: Payment, *, now: datetime) -> tuple[int, int]:
+    """Whole days of a plan's paid period that are still to come, and all of them; 0 of 0 for other payments."""
+    if payment.kind != PaymentKind.PLAN:
+        return 0, 0
+    period = PlanPeriod.objects.filter(lines__invoice__payment=payment).order_by("-ends_at").first()
+    if period is None:
+        return 0, 0
+    whole = max(1, (period.ends_at - period.starts_at).days)
+    return min(whole, max(0, (period.ends_at - now).days)), whole
 
 
 def _unused_minor(payment: Payment, *, collected_minor: int, now: datetime) -> int:

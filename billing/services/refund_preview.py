@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from django.db.models import Sum
 
-from billing.models import CreditGrant, LedgerEntry, Payment
+from billing.models import CreditGrant, LedgerEntry, Payment, PaymentKind
 from billing.money import ZERO
 from billing.pricing import credits_kept, credits_taken
 from billing.selectors.balances import read_balance
@@ -22,6 +22,7 @@ class RefundPreview:
     currency: str
     credits: Decimal
     posted_before: Decimal
+    is_plan: bool = False  # its credits follow the lines of an invoice, and are not foretold here
 
     @property
     def posted_after(self) -> Decimal:
@@ -42,6 +43,7 @@ def preview_refund(*, payment: Payment, amount_minor: int, now: datetime) -> Ref
         currency=payment.paid_currency or payment.currency,
         credits=_credits_to_take(payment, amount_minor=amount_minor, now=now),
         posted_before=balance.posted,
+        is_plan=payment.kind == PaymentKind.PLAN,
     )
 
 
