@@ -182,5 +182,6 @@ ACTIONS = {
     "socialaccount.SocialAccount:delete_selected": ONLY_OWNER,
     "usersessions.UserSession:delete_selected": ONLY_OWNER,
     "billing.CreditPack:delete_selected": ONLY_OWNER,
+    "billing.Plan:delete_selected": ONLY_OWNER,
     "billing.StripeEvent:replay": _RECONCILING,
 }
