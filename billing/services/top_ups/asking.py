@@ -1,5 +1,6 @@
 """The calls to Stripe about an attempt: to charge the saved card, or to find out what became of that."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,6 +11,7 @@ from billing.gateway.invoicing import OwnInvoiceFacts
 from billing.models import Payment, TopUpConsent
 from billing.services.payment_facts import PaymentFacts, facts_of_intent
 from billing.services.top_ups.invoicing import charge_by_invoice, facts_of_own_invoice, look_up_invoice
+from billing.top_up_rules import Judgement
 
 _CLOCKS_DIFFER = timedelta(hours=1)
 _UNDER_WAY = ("processing", "requires_capture")
@@ -54,16 +56,21 @@ class Answer:
         return facts
 
 
-def ask_stripe(*, attempt: Payment, consent: TopUpConsent, most_minor: int, gateway: StripeGateway) -> Answer:
+def ask_stripe(
+    *, attempt: Payment, consent: TopUpConsent, judge_again: Callable[[], Judgement], gateway: StripeGateway
+) -> Answer:
     """Charge the saved card. All that is sent comes from stored rows: one key, one set of values.
 
+    Where several calls lead to the charge, `judge_again` is asked before the last one.
+
     Raises:
-        BeyondLimit: with tax it is more than `most_minor`; nothing was taken.
+        BeyondLimit: with tax it is more than may be charged; nothing was taken.
+        Withdrawn: meanwhile nothing may be charged any more; nothing was taken.
         StripeRefused: Stripe will not make such a payment. A declined card is an answer and no refusal.
         StripeUnavailable: whether it was charged is unknown.
     """
     if consent.is_taxed:
-        invoice, intent = charge_by_invoice(attempt=attempt, consent=consent, most_minor=most_minor, gateway=gateway)
+        invoice, intent = charge_by_invoice(attempt=attempt, consent=consent, judge_again=judge_again, gateway=gateway)
         return Answer(intent=intent, invoice=invoice)
     try:
         intent = gateway.create_off_session_intent(

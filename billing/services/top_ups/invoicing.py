@@ -4,11 +4,12 @@ Each step has a key derived from the attempt's stored one, so all of them can be
 once the invoice is final: what would go beyond the customer's limit is voided before anything is taken.
 """
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from billing.errors import PaymentDeclined, StripeRefused
+from billing.errors import PaymentDeclined, StripeRefused, StripeUnavailable
 from billing.gateway.client import StripeGateway
 from billing.gateway.facts import PaymentIntentFacts
 from billing.gateway.invoicing import OwnInvoiceFacts
@@ -16,6 +17,7 @@ from billing.gateway.listing import Window
 from billing.models import Payment, TopUpConsent
 from billing.pricing import Collected
 from billing.services.payment_facts import PaymentFacts
+from billing.top_up_rules import Judgement, Verdict
 
 _CLOCKS_DIFFER = timedelta(hours=1)
 
@@ -23,23 +25,41 @@ _CLOCKS_DIFFER = timedelta(hours=1)
 class BeyondLimit(Exception):
     """With tax the payment would be more than may still be charged this month. Nothing was taken."""
 
+    def __init__(self, *, total_minor: int) -> None:
+        self.total_minor = total_minor
+        super().__init__(f"{total_minor} is more than may be charged.")
+
+
+class Withdrawn(Exception):
+    """What spoke for the charge when it was begun speaks against it now. Nothing was taken."""
+
+    def __init__(self, *, judgement: Judgement) -> None:
+        self.judgement = judgement
+        super().__init__(str(judgement.obstacle))
+
 
 def charge_by_invoice(
-    *, attempt: Payment, consent: TopUpConsent, most_minor: int, gateway: StripeGateway
+    *, attempt: Payment, consent: TopUpConsent, judge_again: Callable[[], Judgement], gateway: StripeGateway
 ) -> tuple[OwnInvoiceFacts, PaymentIntentFacts | None]:
     """The invoice after the attempt to pay it, and its payment intent; one that was not paid is void.
 
+    The way to an open invoice is long: `judge_again` is asked once it is there, right before it is paid.
+
     Raises:
-        BeyondLimit: tax makes it more than `most_minor`.
+        BeyondLimit: tax makes it more than may be charged.
+        Withdrawn: nothing may be charged any more.
         StripeRefused: Stripe will not make or collect such an invoice.
         StripeUnavailable: whether it was charged is unknown.
     """
     invoice = _finalized(attempt=attempt, consent=consent, gateway=gateway)
-    if invoice.status == "open" and (invoice.total_minor or 0) > most_minor:
-        void_unpaid(invoice=invoice, attempt=attempt, gateway=gateway)
-        raise BeyondLimit
     if invoice.status == "open":
-        invoice = _pay(invoice, attempt=attempt, consent=consent, gateway=gateway)
+        judgement, total_minor = judge_again(), invoice.total_minor or 0
+        if judgement.verdict is not Verdict.CHARGE:
+            invoice = _give_up(invoice, because=Withdrawn(judgement=judgement), attempt=attempt, gateway=gateway)
+        elif total_minor > judgement.most_minor:
+            invoice = _give_up(invoice, because=BeyondLimit(total_minor=total_minor), attempt=attempt, gateway=gateway)
+        else:
+            invoice = _pay(invoice, attempt=attempt, consent=consent, gateway=gateway)
     return invoice, _intent_of(invoice, attempt=attempt, gateway=gateway)
 
 
@@ -64,6 +84,18 @@ def void_unpaid(*, invoice: OwnInvoiceFacts, attempt: Payment, gateway: StripeGa
     with suppress(StripeRefused):  # it was paid or voided meanwhile
         gateway.void_invoice(invoice_id=invoice.id, idempotency_key=_key(attempt, "void"))
     return gateway.retrieve_invoice(invoice_id=invoice.id)
+
+
+def _give_up(
+    invoice: OwnInvoiceFacts, *, because: Exception, attempt: Payment, gateway: StripeGateway
+) -> OwnInvoiceFacts:
+    """The invoice if it turns out to be paid by an earlier try; otherwise it is void, and `because` is raised."""
+    ended = void_unpaid(invoice=invoice, attempt=attempt, gateway=gateway)
+    if ended.status == "paid":
+        return ended
+    if ended.status == "open":
+        raise StripeUnavailable(f"The invoice {invoice.id} is neither paid nor void.")
+    raise because
 
 
 def facts_of_own_invoice(*, invoice: OwnInvoiceFacts, charged_at: datetime) -> PaymentFacts:

@@ -20,7 +20,7 @@ from billing.ledger.locking import lock_accounts
 from billing.models import AutoTopUp, Payment, TopUpCause, TopUpConsent
 from billing.services.top_ups.asking import Answer, ask_stripe, look_up
 from billing.services.top_ups.deciding import follow_judgement, judge_now
-from billing.services.top_ups.invoicing import BeyondLimit
+from billing.services.top_ups.invoicing import BeyondLimit, Withdrawn
 from billing.services.top_ups.recording import record_answer
 from billing.services.top_ups.stopping import stop_top_up
 from billing.top_up_rules import Judgement, Verdict, next_month_start
@@ -41,7 +41,6 @@ class _Step:
     attempt: Payment
     consent: TopUpConsent
     charges: bool
-    most_minor: int
     is_over_if_missing: bool
 
 
@@ -57,6 +56,8 @@ def send_attempt(*, attempt_id: int, gateway: StripeGateway) -> Payment:
         except BeyondLimit:
             until = next_month_start(timezone.now())
             _record_end(step=step, reason="With tax it is more than the limit of the month.", until=until)
+        except Withdrawn as withdrawn:
+            _record_withdrawal(step=step, judgement=withdrawn.judgement)
         except StripeUnavailable as error:
             log.warning("top_up_outcome_unknown", payment=step.attempt.public_id, error=str(error))
         except StripeRefused as refusal:
@@ -69,7 +70,9 @@ def send_attempt(*, attempt_id: int, gateway: StripeGateway) -> Payment:
 def _ask(step: _Step, *, gateway: StripeGateway) -> Answer | None:
     attempt, consent = step.attempt, step.consent
     if step.charges:
-        return ask_stripe(attempt=attempt, consent=consent, most_minor=step.most_minor, gateway=gateway)
+        return ask_stripe(
+            attempt=attempt, consent=consent, judge_again=lambda: _judge_again(step=step), gateway=gateway
+        )
     return look_up(attempt=attempt, consent=consent, ends=step.is_over_if_missing, gateway=gateway)
 
 
@@ -102,6 +105,16 @@ def _judge(*, attempt: Payment, consent: TopUpConsent, now: datetime) -> Judgeme
     return judge_now(top_up=top_up, consent=consent, now=now, but=attempt)
 
 
+def _judge_again(*, step: _Step) -> Judgement:
+    """The judgement as things are now, of an attempt that is under way."""
+    with transaction.atomic(durable=True):
+        lock_accounts(customer_ids=[step.attempt.customer_id])
+        attempt = Payment.objects.get(pk=step.attempt.pk)
+        if is_over(attempt):
+            return Judgement(verdict=Verdict.FORGET)
+        return _judge(attempt=attempt, consent=step.consent, now=timezone.now())
+
+
 def _claim(attempt: Payment, *, consent: TopUpConsent, judgement: Judgement, now: datetime) -> _Step:
     """Note the call before it is made: whatever happens then, its outcome is asked for."""
     is_forgotten = attempt.sent_at is not None and now >= attempt.sent_at + KEY_LIFETIME
@@ -116,7 +129,6 @@ def _claim(attempt: Payment, *, consent: TopUpConsent, judgement: Judgement, now
         attempt=attempt,
         consent=consent,
         charges=charges,
-        most_minor=judgement.most_minor,
         is_over_if_missing=is_over_if_missing,
     )
 
@@ -126,9 +138,17 @@ def is_over(attempt: Payment) -> bool:
     return any((attempt.paid_at, attempt.failed_at, attempt.refused_at))
 
 
+def _record_withdrawal(*, step: _Step, judgement: Judgement) -> None:
+    with transaction.atomic(durable=True):
+        lock_accounts(customer_ids=[step.attempt.customer_id])
+        attempt = Payment.objects.select_for_update(of=("self",)).get(pk=step.attempt.pk)
+        if not is_over(attempt):
+            _withdraw(attempt, judgement=judgement, now=timezone.now())
+
+
 def _withdraw(attempt: Payment, *, judgement: Judgement, now: datetime) -> None:
-    """End an attempt that Stripe never heard of; what spending asked for stays asked for, unless it is not wanted."""
-    _end(attempt, reason="Withdrawn before it was sent. Nothing was charged.", at=now)
+    """End an attempt that can take nothing; what spending asked for stays asked for, unless it is not wanted."""
+    _end(attempt, reason="Withdrawn before it was paid. Nothing was charged.", at=now)
     top_up = AutoTopUp.objects.select_related("consent__pack", "customer__user").get(pk=attempt.customer_id)
     if top_up.consent_id == attempt.consent_id:
         follow_judgement(top_up=top_up, judgement=judgement)

@@ -1,13 +1,18 @@
 """With automatic tax a top-up is an invoice of ours, tied to the payment."""
 
+from collections.abc import Callable
+
 import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
 from billing.gateway.billing_details import Address
 from billing.gateway.client import StripeGateway
+from billing.gateway.invoicing import OwnInvoiceFacts
 from billing.ledger.verification import verify_ledger
 from billing.models import BillingCustomer, CreditPack
+from billing.services.customers import freeze_customer, unfreeze_customer
+from billing.services.top_ups.consenting import turn_off
 from billing.services.top_ups.deciding import decide_top_up
 from billing.services.top_ups.invoicing import _finalized
 from billing.tests.services.top_ups.conftest import Clock
@@ -152,6 +157,69 @@ def test_tax_counts_towards_the_limit(taxed: Shopper, clock: Clock) -> None:
     clock.move_to(next_month_start(timezone.now()))
     taxed.run()
     assert invoices(taxed) == [("paid", 1200), ("void", 1200), ("paid", 1200)]
+
+
+def after_finalizing(taxed: Shopper, monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Something happens once the invoice is final and before it is paid."""
+    finalize = type(taxed.gateway).finalize_invoice
+
+    def finalize_and_act(self: StripeGateway, **arguments: str) -> OwnInvoiceFacts:
+        opened = finalize(self, **arguments)
+        act()
+        return opened
+
+    monkeypatch.setattr(type(taxed.gateway), "finalize_invoice", finalize_and_act)
+
+
+def test_turned_off_while_the_invoice_is_made_nothing_is_charged(
+    taxed: Shopper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    after_finalizing(taxed, monkeypatch, lambda: turn_off(customer_id=taxed.customer.pk))
+    taxed.spend_down_to(0)
+
+    taxed.run()
+
+    (attempt,) = taxed.attempts
+    assert (attempt.state, attempt.paid_at, taxed.state) == ("failed", None, ("off", "customer"))
+    assert (invoices(taxed), taxed.charges()) == ([("void", 1200)], [])
+    assert (taxed.balance.top_up_due_at, taxed.topped_up()) == (None, 0)
+
+
+def test_frozen_while_the_invoice_is_made_it_is_charged_afterwards(
+    taxed: Shopper, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    customer_id = taxed.customer.pk
+    with monkeypatch.context() as patched:
+        after_finalizing(taxed, patched, lambda: freeze_customer(customer_id=customer_id, reason="Looking into it"))
+        taxed.spend_down_to(0)
+        taxed.run()
+    assert (invoices(taxed), taxed.state) == ([("void", 1200)], ("on", ""))
+    unfreeze_customer(customer_id=customer_id, reason="All is well")
+    clock.move(minutes=16)
+
+    taxed.run()
+
+    assert invoices(taxed) == [("void", 1200), ("paid", 1200)]
+
+
+def test_turned_off_after_a_lost_payment_it_is_credited(
+    taxed: Shopper, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The money was taken by the try before; the invoice cannot be voided, and what was paid for is given."""
+    taxed.spend_down_to(0)
+    attempt = decide_top_up(customer_id=taxed.customer.pk)
+    assert attempt is not None
+    assert attempt.consent is not None
+    opened = _finalized(attempt=attempt, consent=attempt.consent, gateway=taxed.gateway)
+    taxed.sandbox.control.add_fault("dropped_connection", method="POST", path=f"/v1/invoices/{opened.id}/pay", times=3)
+    taxed.run()
+    assert (taxed.attempts[0].state, invoices(taxed)) == ("pending", [("paid", 1200)])
+    after_finalizing(taxed, monkeypatch, lambda: turn_off(customer_id=taxed.customer.pk))
+    clock.move(minutes=2)
+
+    taxed.run()
+
+    assert (taxed.attempts[0].state, taxed.topped_up(), invoices(taxed)) == ("paid", 1, [("paid", 1200)])
 
 
 def test_tax_that_nobody_agreed_to_pauses(shopper: Shopper, settings: Settings) -> None:
