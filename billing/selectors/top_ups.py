@@ -4,7 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db.models import BigIntegerField, Max, Q, QuerySet, Sum
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Greatest
 
 from billing import conf
 from billing.kinds import UNDONE_BY_MONEY
@@ -70,7 +70,7 @@ def read_situation(
     sums = others.aggregate(
         spent=Coalesce(Sum(_counted_minor(), filter=_counts(consent, now)), 0, output_field=BigIntegerField()),
         open=Max("pk", filter=OPEN),
-        last_sent_at=Max("sent_at"),
+        last_sent_at=Max(Greatest("sent_at", "asked_at", "paid_at")),  # of those that are there
     )
     return Situation(
         is_on=top_up.state == TopUpState.ON,

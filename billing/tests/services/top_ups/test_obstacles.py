@@ -38,6 +38,25 @@ def test_a_second_charge_waits_for_five_minutes(shopper: Shopper, clock: Clock) 
     assert shopper.topped_up() == 2
 
 
+def test_five_minutes_count_from_the_last_time_that_an_attempt_was_sent(shopper: Shopper, clock: Clock) -> None:
+    """Stripe was away when it was sent first: the card is charged by the same attempt, minutes later."""
+    shopper.spend_down_to(0)
+    shopper.sandbox.control.add_fault("error", method="POST", path="/v1/payment_intents", times=3)
+    shopper.run()
+    clock.move(minutes=6)
+    shopper.run()
+    assert shopper.charges() == [1000]
+    shopper.spend_down_to(0)
+    clock.move(seconds=5)
+
+    shopper.run()
+    assert shopper.charges() == [1000]
+    clock.move(minutes=5)
+    shopper.run()
+
+    assert shopper.charges() == [1000, 1000]
+
+
 def test_the_monthly_limit_holds_until_the_next_month(shopper: Shopper, clock: Clock) -> None:
     clock.move_to(next_month_start(timezone.now()))
     for _ in range(5):
