@@ -119,7 +119,9 @@ class Command(BillingCommand):
             "webhooks_given_up": lambda: give_up_waiting(now=timezone.now()),
             "top_ups_paused": pause_what_changed,
             "cards_saved": lambda: save_missing_cards(gateway=configured_gateway(), now=timezone.now()),
-            "top_ups_run": lambda: run_due_top_ups(gateway=configured_gateway(), now=timezone.now()),
+            "top_ups_run": lambda: run_due_top_ups(
+                gateway=configured_gateway(), now=timezone.now(), should_stop=self.stopping.is_set
+            ),
             "alarms_changed": self.watch_alarms_each_minute,
             **self.hourly_chores(),
             **conf.further_chores(),

@@ -5,6 +5,7 @@ was never sent is withdrawn, and one that may have been charged is only looked u
 for money that may not be taken any more. Nor is it after a day, when Stripe may have forgotten it.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -49,22 +50,34 @@ def send_attempt(*, attempt_id: int, gateway: StripeGateway) -> Payment:
 
     Several at once do it once. An outcome that is not known is asked for again later; no exception says so.
     """
-    step = _prepare(attempt_id=attempt_id)
-    if step is not None:
-        try:
-            answer = _ask(step, gateway=gateway)
-        except BeyondLimit:
-            until = next_month_start(timezone.now())
-            _record_end(step=step, reason="With tax it is more than the limit of the month.", until=until)
-        except Withdrawn as withdrawn:
-            _record_withdrawal(step=step, judgement=withdrawn.judgement)
-        except StripeUnavailable as error:
-            log.warning("top_up_outcome_unknown", payment=step.attempt.public_id, error=str(error))
-        except StripeRefused as refusal:
-            _record_refusal(step=step, refusal=refusal)
-        else:
-            _record(step=step, answer=answer)
+    with suppress(StripeUnavailable):
+        settle_attempt(attempt_id=attempt_id, gateway=gateway)
     return Payment.objects.get(pk=attempt_id)
+
+
+def settle_attempt(*, attempt_id: int, gateway: StripeGateway) -> None:
+    """As `send_attempt`, for whoever has more to ask for.
+
+    Raises:
+        StripeUnavailable: the outcome is not known, and is asked for again later.
+    """
+    step = _prepare(attempt_id=attempt_id)
+    if step is None:
+        return
+    try:
+        answer = _ask(step, gateway=gateway)
+    except BeyondLimit:
+        until = next_month_start(timezone.now())
+        _record_end(step=step, reason="With tax it is more than the limit of the month.", until=until)
+    except Withdrawn as withdrawn:
+        _record_withdrawal(step=step, judgement=withdrawn.judgement)
+    except StripeUnavailable as error:
+        log.warning("top_up_outcome_unknown", payment=step.attempt.public_id, error=str(error))
+        raise
+    except StripeRefused as refusal:
+        _record_refusal(step=step, refusal=refusal)
+    else:
+        _record(step=step, answer=answer)
 
 
 def _ask(step: _Step, *, gateway: StripeGateway) -> Answer | None:
