@@ -36,6 +36,7 @@ class Obstacle(StrEnum):
     FROZEN = "frozen"
     CLAW_BACK_DEBT = "claw_back_debt"
     ATTEMPT_OPEN = "attempt_open"
+    REFUND_OPEN = "refund_open"
     TOO_SOON = "too_soon"
     CEILING = "ceiling"
 
@@ -52,6 +53,7 @@ class Situation:
     is_frozen: bool = False
     claw_back_debt: Decimal = Decimal(0)
     has_open_attempt: bool = False
+    has_open_refund: bool = False
     last_sent_at: datetime | None = None
     declines: int = 0  # in a row, since the consent
     last_declined_at: datetime | None = None
@@ -118,6 +120,8 @@ def _obstacles(situation: Situation, now: datetime) -> Iterable[tuple[Obstacle, 
         yield Obstacle.FROZEN, now + _LOOK_AGAIN
     if situation.claw_back_debt > 0:
         yield Obstacle.CLAW_BACK_DEBT, now + _LOOK_AGAIN
+    if situation.has_open_refund:
+        yield Obstacle.REFUND_OPEN, now + _LOOK_AGAIN
     if situation.spent_minor + situation.price_minor > situation.ceiling_minor:
         yield Obstacle.CEILING, next_month_start(now)
     if situation.declines and situation.last_declined_at is not None:

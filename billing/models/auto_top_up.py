@@ -35,6 +35,8 @@ class TopUpCause(models.TextChoices):
     CARD_CHANGED = "card_changed", "Another card was saved"
     CARD_REMOVED = "card_removed", "The card was removed"
     CUSTOMER_GONE = "customer_gone", "The customer at Stripe was deleted"
+    ACCOUNT_CLOSED = "account_closed", "The account was closed"
+    LIMIT_TOO_LOW = "limit_too_low", "With tax one pack costs more than the limit"
 
 
 class TopUpConsent(models.Model):

@@ -19,6 +19,7 @@ class TopUpPage:
 
     top_up: AutoTopUp
     due_at: datetime | None
+    is_put_off: bool  # asked for, but not before `due_at`
     situation: Situation | None  # while something is agreed to
     judgement: Judgement | None  # what would be decided now, if spending had asked for it
     attempts: Sequence[Payment]
@@ -52,8 +53,8 @@ class TopUpPage:
 
 
 def read_top_up_page(*, customer_id: int, now: datetime) -> TopUpPage:
-    """The page's content. Seven queries at most, however many attempts there are."""
-    top_up = AutoTopUp.objects.select_related("consent__pack").filter(pk=customer_id).first()
+    """The page's content. Eight queries at most, however many attempts there are."""
+    top_up = AutoTopUp.objects.select_related("consent__pack", "customer__user").filter(pk=customer_id).first()
     if top_up is None:
         top_up = AutoTopUp(customer_id=customer_id)
     balance = CreditBalance.objects.get(pk=customer_id)
@@ -64,6 +65,7 @@ def read_top_up_page(*, customer_id: int, now: datetime) -> TopUpPage:
     return TopUpPage(
         top_up=top_up,
         due_at=balance.top_up_due_at,
+        is_put_off=balance.top_up_due_at is not None and balance.top_up_due_at > now,
         situation=situation,
         judgement=judgement,
         attempts=list(attempts_of(customer_id=customer_id)[:_ATTEMPTS]),

@@ -14,6 +14,8 @@ from billing.models import (
     CreditPack,
     Payment,
     PaymentKind,
+    RefundRequest,
+    RefundRequestState,
     TopUpCause,
     TopUpConsent,
     TopUpState,
@@ -37,6 +39,9 @@ def find_consent_gap(*, top_up: AutoTopUp) -> TopUpCause | None:
     consent = top_up.consent
     if consent is None:
         return TopUpCause.NEVER_SET_UP
+    user = top_up.customer.user
+    if user is None or not user.is_active:
+        return TopUpCause.ACCOUNT_CLOSED
     if not top_up.payment_method_id:
         return TopUpCause.CARD_REMOVED
     if top_up.payment_method_id != consent.payment_method_id:
@@ -81,6 +86,7 @@ def read_situation(
         is_frozen=balance.frozen_at is not None,
         claw_back_debt=claw_back_debt(customer_id=top_up.customer_id) if balance.posted < 0 else ZERO,
         has_open_attempt=sums["open"] is not None,
+        has_open_refund=has_open_refund(customer_id=top_up.customer_id),
         last_sent_at=sums["last_sent_at"],
         declines=declines,
         last_declined_at=last_declined_at,
@@ -88,6 +94,12 @@ def read_situation(
         price_minor=consent.amount_minor,
         ceiling_minor=consent.ceiling_minor,
     )
+
+
+def has_open_refund(*, customer_id: int) -> bool:
+    """Whether staff have asked for a refund of a payment of the customer, and Stripe has not answered yet."""
+    states = (RefundRequestState.READY, RefundRequestState.SENT)
+    return RefundRequest.objects.filter(payment__customer_id=customer_id, state__in=states).exists()
 
 
 def claw_back_debt(*, customer_id: int) -> Decimal:

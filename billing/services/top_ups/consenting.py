@@ -105,6 +105,9 @@ def _check_choice(*, choice: Choice, pack: CreditPack) -> None:
     if choice.ceiling_minor < pack.price_minor:
         price = format_money(amount_minor=pack.price_minor, currency=pack.currency)
         raise InvalidRequest(field="ceiling", fault="it is less than one pack costs", remedy=f"Choose {price} or more.")
+    if conf.is_automatic_tax_on() and choice.ceiling_minor == pack.price_minor:
+        price = format_money(amount_minor=pack.price_minor, currency=pack.currency)
+        raise InvalidRequest(field="ceiling", fault="it leaves no room for tax", remedy=f"Choose more than {price}.")
 
 
 def _store(*, customer: BillingCustomer, proposal: Proposal, top_up: AutoTopUp) -> TopUpConsent:

@@ -60,20 +60,24 @@ def follow_judgement(*, top_up: AutoTopUp, judgement: Judgement) -> None:
 
 
 def pause_what_changed(*, limit: int = 1000) -> int:
-    """Pause top-ups whose pack is not what was agreed to any more; gives how many."""
+    """Stop top-ups whose pack is not what was agreed to any more, or whose account was closed; gives how many."""
     as_agreed = Q(
         consent__pack__is_active=True,
         consent__amount_minor=F("consent__pack__price_minor"),
         consent__currency=F("consent__pack__currency"),
         consent__credits=F("consent__pack__credits"),
         consent__bonus_credits=F("consent__pack__bonus_credits"),
+        customer__user__is_active=True,
+    ) & (
+        Q(consent__lifetime_days=F("consent__pack__lifetime_days"))
+        | Q(consent__lifetime_days__isnull=True, consent__pack__lifetime_days__isnull=True)
     )
     changed = AutoTopUp.objects.filter(~as_agreed, state=TopUpState.ON).values_list("pk", flat=True)
     count = 0
     for customer_id in list(changed[:limit]):
         with transaction.atomic():
             lock_accounts(customer_ids=[customer_id])
-            top_up = AutoTopUp.objects.select_related("consent__pack").get(pk=customer_id)
+            top_up = AutoTopUp.objects.select_related("consent__pack", "customer__user").get(pk=customer_id)
             gap = find_consent_gap(top_up=top_up)
             count += gap is not None and stop_top_up(customer_id=customer_id, cause=gap)
     return count

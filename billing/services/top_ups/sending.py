@@ -66,9 +66,14 @@ def settle_attempt(*, attempt_id: int, gateway: StripeGateway) -> None:
         return
     try:
         answer = _ask(step, gateway=gateway)
-    except BeyondLimit:
-        until = next_month_start(timezone.now())
-        _record_end(step=step, reason="With tax it is more than the limit of the month.", until=until)
+    except BeyondLimit as beyond:
+        never_fits = beyond.total_minor > step.consent.ceiling_minor
+        _record_end(
+            step=step,
+            reason="With tax it is more than the limit of the month.",
+            cause=TopUpCause.LIMIT_TOO_LOW if never_fits else None,
+            until=next_month_start(timezone.now()),
+        )
     except Withdrawn as withdrawn:
         _record_withdrawal(step=step, judgement=withdrawn.judgement)
     except StripeUnavailable as error:

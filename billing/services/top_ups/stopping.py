@@ -21,6 +21,7 @@ TURNED_OFF_BY = (
     TopUpCause.DISPUTE,
     TopUpCause.FRAUD_WARNING,
     TopUpCause.CUSTOMER_GONE,
+    TopUpCause.ACCOUNT_CLOSED,
 )
 log = structlog.get_logger(__name__)
 

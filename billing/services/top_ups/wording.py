@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from hashlib import sha256
 
-from django.utils.translation import get_language, gettext
+from django.utils.translation import get_language, gettext, ngettext
 
 from billing.models import AutoTopUp, CreditPack, TopUpCause
 from billing.money import format_credits, format_money
@@ -35,6 +35,7 @@ def word_consent(*, pack: CreditPack, threshold_text: str, ceiling_minor: int, c
             "threshold": threshold_text,
             "credits": format_credits(pack.credits + pack.bonus_credits),
         },
+        _word_lifetime(pack.lifetime_days),
         gettext("Tax is added where it is due, and counts towards the limit.") if is_taxed else "",
         gettext(
             "At most %(ceiling)s is charged in a calendar month (UTC), and never twice within five minutes. I can turn "
@@ -43,6 +44,14 @@ def word_consent(*, pack: CreditPack, threshold_text: str, ceiling_minor: int, c
         % {"ceiling": format_money(amount_minor=ceiling_minor, currency=pack.currency)},
     ]
     return Wording(text=" ".join(filter(None, sentences)), language=get_language() or "")
+
+
+def _word_lifetime(days: int | None) -> str:
+    if days is None:
+        return ""
+    return ngettext("They expire %(days)s day after that.", "They expire %(days)s days after that.", days) % {
+        "days": days
+    }
 
 
 def card_name(top_up: AutoTopUp) -> str:
@@ -82,6 +91,10 @@ def reason_of(cause: str) -> str:
             return gettext("Your saved card was removed.")
         case TopUpCause.CUSTOMER_GONE:
             return gettext("Your saved card is not there any more.")
+        case TopUpCause.ACCOUNT_CLOSED:
+            return gettext("Your account was closed.")
+        case TopUpCause.LIMIT_TOO_LOW:
+            return gettext("With tax one pack costs more than your limit for a month. Please choose a higher one.")
     return ""
 
 
@@ -96,6 +109,8 @@ def obstacle_of(obstacle: Obstacle) -> str:
             return gettext("You owe credits of a payment whose money went back.")
         case Obstacle.ATTEMPT_OPEN:
             return gettext("We are finding out what became of the last payment.")
+        case Obstacle.REFUND_OPEN:
+            return gettext("One of your payments is being refunded.")
         case Obstacle.TOO_SOON:
             return gettext("The last try was not long ago.")
         case Obstacle.CEILING:

@@ -9,10 +9,11 @@ from pytest_django import Settings
 
 from billing.kinds import EntryKind
 from billing.ledger import balances
-from billing.models import Payment
+from billing.models import Payment, RefundRequest, RefundRequestState
 from billing.services.customers import freeze_customer, unfreeze_customer
 from billing.services.holds import place_hold, settle_hold
 from billing.tests.ledger.steps import give, post_one
+from billing.tests.services.money_back import ask_refund, make_staff
 from billing.tests.services.top_ups.conftest import Clock
 from billing.tests.top_ups import Shopper
 from billing.top_up_rules import next_month_start
@@ -143,6 +144,26 @@ def test_in_debt_by_usage_it_is_charged(shopper: Shopper) -> None:
     settle_hold(hold=hold.public_id, amount=10_800)
     assert shopper.balance.posted == -300
 
+    shopper.run()
+
+    assert shopper.charges() == [1000]
+
+
+def test_while_a_payment_is_being_refunded_nothing_is_charged(shopper: Shopper, clock: Clock) -> None:
+    """Staff have asked for it and Stripe has not answered. Once it is made, it pauses; refused, it does not matter."""
+    shopper.spend_down_to(0)
+    staff = make_staff("request_refunds")
+    request = ask_refund(payment=shopper.bought, amount_minor=100, actor=staff)
+    assert request.state == RefundRequestState.READY
+
+    shopper.run()
+    clock.move(minutes=16)
+    shopper.run()
+    assert shopper.attempts == []
+    RefundRequest.objects.filter(pk=request.pk).update(
+        sent_at=timezone.now(), answered_at=timezone.now(), refusal="charge_already_refunded"
+    )
+    clock.move(minutes=16)
     shopper.run()
 
     assert shopper.charges() == [1000]

@@ -7,8 +7,9 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
+from accounts.models import User
 from billing.errors import CustomerFrozen
-from billing.models import CreditPack, Notice
+from billing.models import BillingCustomer, CreditPack, Notice
 from billing.services.top_ups.cards import remove_card
 from billing.services.top_ups.consenting import turn_off
 from billing.services.top_ups.deciding import decide_top_up, pause_what_changed
@@ -75,7 +76,17 @@ def _delete_customer(shopper: Shopper) -> None:
     shopper.deliver()
 
 
+def _deactivate(shopper: Shopper) -> None:
+    User.objects.filter(billing_customer=shopper.customer).update(is_active=False)
+
+
+def _delete_user(shopper: Shopper) -> None:
+    BillingCustomer.objects.filter(pk=shopper.customer.pk).update(user=None)
+
+
 HAPPENINGS = [
+    (_deactivate, ("off", "account_closed")),
+    (_delete_user, ("off", "account_closed")),
     (_refund, ("paused", "refund")),
     (_dispute, ("off", "dispute")),
     (_inquiry, ("off", "dispute")),
@@ -209,6 +220,34 @@ def test_a_frozen_customer_cannot_turn_it_on(shopper: Shopper) -> None:
     with pytest.raises(CustomerFrozen):
         shopper.consent()
     assert shopper.state == ("off", "dispute")
+
+
+@pytest.mark.parametrize(
+    ("happens", "state"),
+    [
+        (_change_lifetime, ("paused", "terms_changed")),
+        (_deactivate, ("off", "account_closed")),
+        (_delete_user, ("off", "account_closed")),
+    ],
+)
+def test_what_ends_a_consent_stops_it_without_waiting_for_spending(
+    shopper: Shopper, happens: Happening, state: tuple[str, str]
+) -> None:
+    happens(shopper)
+
+    assert pause_what_changed() == 1
+
+    assert shopper.state == state
+
+
+def test_a_lifetime_that_is_as_agreed_stops_nothing(shopper: Shopper) -> None:
+    _change_lifetime(shopper)
+    shopper.consent()
+
+    assert pause_what_changed() == 0
+
+    assert shopper.top_up.consent is not None
+    assert "They expire 30 days after that." in shopper.top_up.consent.wording
 
 
 def test_a_change_of_the_pack_pauses_without_waiting_for_spending(shopper: Shopper) -> None:

@@ -3,14 +3,17 @@
 from collections.abc import Callable
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
+from billing.errors import InvalidRequest
 from billing.gateway.billing_details import Address
 from billing.gateway.client import StripeGateway
 from billing.gateway.invoicing import OwnInvoiceFacts
 from billing.ledger.verification import verify_ledger
-from billing.models import BillingCustomer, CreditPack
+from billing.models import BillingCustomer, CreditPack, Notice
+from billing.notice_kinds import NoticeEvent
 from billing.services.customers import freeze_customer, unfreeze_customer
 from billing.services.top_ups.consenting import turn_off
 from billing.services.top_ups.deciding import decide_top_up
@@ -220,6 +223,49 @@ def test_turned_off_after_a_lost_payment_it_is_credited(
     taxed.run()
 
     assert (taxed.attempts[0].state, taxed.topped_up(), invoices(taxed)) == ("paid", 1, [("paid", 1200)])
+
+
+def test_a_limit_that_no_pack_fits_in_pauses_and_is_told(taxed: Shopper, clock: Clock) -> None:
+    """The price alone would fit. Waiting for the next month would change nothing."""
+    taxed.ceiling_minor = 1100
+    taxed.consent()
+    clock.move_to(next_month_start(timezone.now()))
+    taxed.spend_down_to(0)
+
+    taxed.run()
+
+    assert (taxed.state, invoices(taxed)) == (("paused", "limit_too_low"), [("void", 1200)])
+    assert taxed.balance.top_up_due_at is None
+    (notice,) = Notice.objects.filter(event=NoticeEvent.TOP_UP_PAUSED)
+    assert "With tax one pack costs more than your limit" in notice.payload["reason"]
+
+
+def test_a_limit_without_room_for_tax_cannot_be_chosen(taxed: Shopper) -> None:
+    taxed.ceiling_minor = 1000
+    with pytest.raises(InvalidRequest, match="no room for tax"):
+        taxed.consent()
+    taxed.ceiling_minor = 1001
+    taxed.consent()
+
+
+def test_the_page_says_when_it_is_tried_again(taxed: Shopper, clock: Clock, client: Client) -> None:
+    """The price alone fits into what is left of the month, so that nothing but the time speaks against it."""
+    taxed.ceiling_minor = 2300
+    taxed.consent()
+    clock.move_to(next_month_start(timezone.now()))
+    taxed.spend_down_to(0)
+    taxed.run()
+    clock.move(minutes=6)
+    taxed.spend_down_to(0)
+    taxed.run()
+    assert taxed.customer.user is not None
+    client.force_login(taxed.customer.user)
+
+    page = client.get("/billing/top-up/").content.decode()
+
+    assert "The pack is being bought." not in page
+    assert "Next try:" in page
+    assert "With tax it is more than the limit of the month." in page
 
 
 def test_tax_that_nobody_agreed_to_pauses(shopper: Shopper, settings: Settings) -> None:
