@@ -52,6 +52,7 @@ class WebhookEndpointAdmin(FoundByCustomer, ReadOnlyAdmin):
         "disabled_reason",
         "failing_since",
         "failures_in_row",
+        "deleted_at",
         "former_secret_until",
     )
     readonly_fields = fields
@@ -62,6 +63,8 @@ class WebhookEndpointAdmin(FoundByCustomer, ReadOnlyAdmin):
 
     @shown("State", label={"Enabled": "success", "Failing": "warning", "Disabled": "danger"})
     def state_shown(self, endpoint: WebhookEndpoint) -> str:
+        if endpoint.deleted_at is not None:
+            return "Deleted"
         if not endpoint.is_enabled:
             return "Disabled"
         return "Failing" if endpoint.failing_since else "Enabled"

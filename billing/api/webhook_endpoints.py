@@ -58,7 +58,8 @@ class WebhookEndpoints(EndpointsView):
 
     def get(self, request: Request) -> Response:
         query = read_query(request, ListQuery)
-        rows = WebhookEndpoint.objects.filter(customer=self.owner(request)).select_related("customer").order_by("-pk")
+        rows = WebhookEndpoint.objects.filter(customer=self.owner(request), deleted_at__isnull=True)
+        rows = rows.select_related("customer").order_by("-pk")
         if "starting_after" in query:
             rows = rows.filter(pk__lt=_find_start(rows, query["starting_after"]))
         found = list(rows[: query["limit"] + 1])

@@ -42,6 +42,9 @@ class Notice(models.Model):
     expanded_at = models.DateTimeField(
         null=True, blank=True, help_text="When its mails and webhook deliveries were written."
     )
+    next_try_at = models.DateTimeField(
+        null=True, blank=True, help_text="When one that could not be expanded is tried again."
+    )
     dismissed_at = models.DateTimeField(null=True, blank=True, help_text="When the customer closed its banner.")
 
     class Meta:
@@ -57,7 +60,7 @@ class Notice(models.Model):
                 condition=Q(event__in=sorted(event.value for event in BANNER_EVENTS), dismissed_at__isnull=True),
             ),
         ]
-        triggers = append_only(but=("expanded_at", "dismissed_at"))
+        triggers = append_only(but=("expanded_at", "next_try_at", "dismissed_at"))
 
     def __str__(self) -> str:
         return f"{self.event} {self.public_id}"

@@ -17,7 +17,8 @@ _NOTICE = """
 _BECAME_LOW = "NEW.low_threshold > 0 AND NEW.posted < NEW.low_threshold AND OLD.posted >= NEW.low_threshold"
 _BECAME_EMPTY = "NEW.posted <= 0 AND OLD.posted > 0"
 _BECAME_DEBT = "NEW.posted < 0 AND OLD.posted >= 0"
-_ROSE = "NEW.was_told AND NEW.posted > 0 AND NEW.posted >= NEW.low_threshold"
+_IS_WELL = "NEW.was_told AND NEW.posted > 0 AND NEW.posted >= NEW.low_threshold"
+_ROSE = f"{_IS_WELL} AND NEW.posted > OLD.posted"
 _BALANCE = """jsonb_build_object('available', greatest(NEW.posted - NEW.held, 0::numeric(22, 6))::text,
     'posted', NEW.posted::text, 'held', NEW.held::text, 'threshold', NEW.low_threshold::text,
     'debt', greatest(-NEW.posted, 0::numeric(22, 6))::text)"""
@@ -30,7 +31,8 @@ def _notice(*, event: str, key: str, payload: str, occurred_at: str = "clock_tim
 def announce_crossings() -> pgtrigger.Trigger:
     """A balance that falls below its threshold, to zero or below zero is told once, and its recovery after that.
 
-    `was_told` is what a recovery needs: the first credits of a new customer are none.
+    `was_told` is what a recovery needs: the first credits of a new customer are none. A threshold that is lowered ends
+    a fall without a word: nothing came in.
     """
     by_sequence = {"key": "NEW.last_sequence::text", "payload": _BALANCE}
     return pgtrigger.Trigger(
@@ -38,10 +40,12 @@ def announce_crossings() -> pgtrigger.Trigger:
         level=pgtrigger.Row,
         when=pgtrigger.Before,
         operation=pgtrigger.Update,
-        condition=pgtrigger.Condition(f"(({_BECAME_LOW}) OR ({_BECAME_EMPTY}) OR ({_BECAME_DEBT}) OR ({_ROSE}))"),
+        condition=pgtrigger.Condition(f"(({_BECAME_LOW}) OR ({_BECAME_EMPTY}) OR ({_BECAME_DEBT}) OR ({_IS_WELL}))"),
         func=f"""
             IF {_ROSE} THEN
                 {_notice(event="balance.recovered", **by_sequence)}
+            END IF;
+            IF {_IS_WELL} THEN
                 NEW.was_told := false;
                 RETURN NEW;
             END IF;

@@ -46,11 +46,21 @@ class WebhookEndpoint(models.Model):
     failing_since = models.DateTimeField(null=True, blank=True, help_text="The first failure since the last success.")
     failures_in_row = models.PositiveIntegerField(default=0)
     free_at = models.DateTimeField(default=timezone.now, help_text="When the next message may be sent.")
+    deleted_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Gone for its owner; its log is deleted bit by bit."
+    )
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["customer", "url"], name="billing_webhook_endpoint_url", nulls_distinct=False
+                fields=["customer", "url"],
+                name="billing_webhook_endpoint_url",
+                nulls_distinct=False,
+                condition=Q(deleted_at__isnull=True),
+            ),
+            models.CheckConstraint(
+                condition=Q(deleted_at__isnull=True) | Q(is_enabled=False, sealed_secret="", sealed_former_secret=""),
+                name="billing_webhook_endpoint_deleted",
             ),
             models.CheckConstraint(condition=~Q(events=[]), name="billing_webhook_endpoint_has_events"),
             models.CheckConstraint(
@@ -58,6 +68,7 @@ class WebhookEndpoint(models.Model):
                 name="billing_webhook_endpoint_disabled",
             ),
         ]
+        indexes = [models.Index(fields=["free_at"], name="billing_webhook_free", condition=Q(is_enabled=True))]
 
     def __str__(self) -> str:
         return f"{self.public_id}: {self.url}"
@@ -103,6 +114,9 @@ class WebhookDelivery(models.Model):
         indexes = [
             models.Index(fields=["endpoint", "next_try_at"], name="billing_webhook_due", condition=Q(state="pending")),
             models.Index(fields=["endpoint", "-id"], name="billing_webhook_of_endpoint"),
+            models.Index(
+                fields=["endpoint", "-ended_at"], name="billing_webhook_delivered", condition=Q(state="delivered")
+            ),
             models.Index(fields=["ended_at"], name="billing_webhook_ended", condition=Q(ended_at__isnull=False)),
             models.Index(fields=["state"], name="billing_webhook_unsent", condition=~Q(state="delivered")),
         ]

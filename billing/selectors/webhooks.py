@@ -1,11 +1,14 @@
 """Endpoints of webhooks and what was sent to them, for pages and programs. Secrets are in none of it."""
 
-from django.db.models import Count, Max, Q, QuerySet
+from django.db.models import F, Func, IntegerField, OuterRef, Q, QuerySet, Subquery
 
 from billing.models import BillingCustomer, DeliveryState, WebhookDelivery, WebhookEndpoint
 
-_PENDING = Q(deliveries__state=DeliveryState.PENDING)
-_DELIVERED = Q(deliveries__state=DeliveryState.DELIVERED)
+# A subquery for each endpoint, so that each reads its partial index and not all that was ever sent.
+_OF_ENDPOINT = WebhookDelivery.objects.filter(endpoint=OuterRef("pk"))
+_PENDING = _OF_ENDPOINT.filter(state=DeliveryState.PENDING).order_by()
+_DELIVERED = _OF_ENDPOINT.filter(state=DeliveryState.DELIVERED).order_by("-ended_at")
+_COUNT = Func(F("pk"), function="COUNT", output_field=IntegerField())
 
 
 def list_endpoints(*, customer: BillingCustomer | None, with_all: bool = False) -> QuerySet[WebhookEndpoint]:
@@ -15,10 +18,10 @@ def list_endpoints(*, customer: BillingCustomer | None, with_all: bool = False) 
     """
     owned = Q(customer=customer) | Q(customer__isnull=True) if with_all else Q(customer=customer)
     return (
-        WebhookEndpoint.objects.filter(owned)
+        WebhookEndpoint.objects.filter(owned, deleted_at__isnull=True)
         .annotate(
-            pending_count=Count("deliveries", filter=_PENDING),
-            delivered_at=Max("deliveries__ended_at", filter=_DELIVERED),
+            pending_count=Subquery(_PENDING.annotate(count=_COUNT).values("count")),
+            delivered_at=Subquery(_DELIVERED.values("ended_at")[:1]),
         )
         .order_by("-pk")
     )

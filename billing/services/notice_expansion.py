@@ -1,9 +1,11 @@
 """Makes of each notice what is to be sent for it: rows of the outboxes, written with the mark that they are there."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import structlog
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from billing.models import Notice
@@ -14,20 +16,22 @@ Expander = Callable[[Notice], None]
 
 # Each writes rows of its own outbox for a notice, inside the database transaction that marks the notice expanded.
 EXPANDERS: tuple[Expander, ...] = (plan_mails, expand_to_webhooks)
+_SHORTEST_REST, _LONGEST_REST = timedelta(seconds=10), timedelta(hours=1)
 log = structlog.get_logger(__name__)
 
 
 def expand_due_notices(*, limit: int = 1000, should_stop: Callable[[], bool] = lambda: False) -> int:
     """Expand notices, oldest first, each in a database transaction of its own; gives how many.
 
-    Several at once share the work. One that cannot be expanded keeps no other waiting; the next round tries it again.
+    Several at once share the work. One that cannot be expanded keeps no other waiting, however many there are: it
+    rests as long as it is old, an hour at most, and does not count.
 
     Raises:
         RuntimeError: some could not be expanded; all others were.
     """
     count, last_id = 0, 0
     broken: list[str] = []
-    while count + len(broken) < limit and not should_stop():
+    while count < limit and not should_stop():
         with transaction.atomic(durable=True):
             notice = _lock_next(after_id=last_id)
             if notice is None:
@@ -36,6 +40,7 @@ def expand_due_notices(*, limit: int = 1000, should_stop: Callable[[], bool] = l
             if _expand(notice):
                 count += 1
             else:
+                _let_rest(notice)
                 broken.append(notice.public_id)
     if count:
         log.info("notices_expanded", count=count)
@@ -45,8 +50,15 @@ def expand_due_notices(*, limit: int = 1000, should_stop: Callable[[], bool] = l
 
 
 def _lock_next(*, after_id: int) -> Notice | None:
-    due = Notice.objects.filter(expanded_at__isnull=True, pk__gt=after_id).order_by("pk")
+    is_due = Q(next_try_at__isnull=True) | Q(next_try_at__lte=timezone.now())
+    due = Notice.objects.filter(is_due, expanded_at__isnull=True, pk__gt=after_id).order_by("pk")
     return due.select_for_update(skip_locked=True).first()
+
+
+def _let_rest(notice: Notice) -> None:
+    now = timezone.now()
+    rest = min(max(now - notice.created_at, _SHORTEST_REST), _LONGEST_REST)
+    Notice.objects.filter(pk=notice.pk).update(next_try_at=now + rest)
 
 
 def _expand(notice: Notice) -> bool:
@@ -56,6 +68,7 @@ def _expand(notice: Notice) -> bool:
             for expander in EXPANDERS:
                 expander(notice)
             Notice.objects.filter(pk=notice.pk).update(expanded_at=timezone.now())
+            connection.check_constraints()  # else a row that is gone meanwhile fails the commit, and ends the round
     except Exception as error:  # a fault of ours with this one notice: all others still go out
         log.exception("notice_not_expanded", alarm=True, notice=notice.public_id, error=type(error).__name__)
         return False

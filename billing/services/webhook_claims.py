@@ -65,7 +65,8 @@ def claim_delivery(*, now: datetime) -> Claim | None:
 def record_answer(*, claim: Claim, answer: Answer, attempted_at: datetime) -> DeliveryState | None:
     """Write down what came of a claimed message; gives its state, or None if it was deleted or ended meanwhile."""
     with transaction.atomic(durable=True):
-        endpoint = WebhookEndpoint.objects.select_for_update(no_key=True).filter(pk=claim.endpoint.pk).first()
+        known = WebhookEndpoint.objects.filter(pk=claim.endpoint.pk, deleted_at__isnull=True)
+        endpoint = known.select_for_update(no_key=True).first()
         delivery = WebhookDelivery.objects.select_for_update().filter(pk=claim.delivery.pk).first()
         if endpoint is None or delivery is None:
             return None
@@ -89,7 +90,11 @@ def record_answer(*, claim: Claim, answer: Answer, attempted_at: datetime) -> De
 def give_up_waiting(*, now: datetime) -> int:
     """End what has waited for three days for a disabled endpoint; gives how many."""
     waiting = WebhookDelivery.objects.filter(state=DeliveryState.PENDING, endpoint__is_enabled=False)
-    old = waiting.filter(created_at__lt=now - GIVE_UP_AFTER, endpoint__disabled_at__lt=now - GIVE_UP_AFTER)
+    old = waiting.filter(
+        endpoint__deleted_at__isnull=True,
+        created_at__lt=now - GIVE_UP_AFTER,
+        endpoint__disabled_at__lt=now - GIVE_UP_AFTER,
+    )
     return old.update(state=DeliveryState.DEAD, next_try_at=None, ended_at=now)
 
 

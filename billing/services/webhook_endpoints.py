@@ -50,7 +50,7 @@ def create_endpoint(
     with transaction.atomic():
         if customer is not None:  # so that two tabs cannot both make the last one
             BillingCustomer.objects.select_for_update(no_key=True).get(pk=customer.pk)
-        if WebhookEndpoint.objects.filter(customer=customer).count() >= MAX_ENDPOINTS:
+        if WebhookEndpoint.objects.filter(customer=customer, deleted_at__isnull=True).count() >= MAX_ENDPOINTS:
             raise TooManyWebhookEndpoints(most=MAX_ENDPOINTS)
         try:
             with transaction.atomic():
@@ -101,7 +101,7 @@ def find_endpoint(*, public_id: str, customer: BillingCustomer | None) -> Webhoo
     Raises:
         WebhookEndpointNotFound: there is none; others' do not exist here.
     """
-    endpoint = WebhookEndpoint.objects.filter(public_id=public_id, customer=customer).first()
+    endpoint = WebhookEndpoint.objects.filter(public_id=public_id, customer=customer, deleted_at__isnull=True).first()
     if endpoint is None:
         raise WebhookEndpointNotFound(endpoint=public_id)
     return endpoint
@@ -119,10 +119,16 @@ def change_endpoint(*, endpoint: WebhookEndpoint, events: Sequence[str], descrip
 
 
 def rotate_secret(*, endpoint: WebhookEndpoint, now: datetime) -> NewSecret:
-    """A new secret; for a day the one before signs, too. One that was still in its day is over."""
+    """A new secret; for a day the one before signs, too. One that was still in its day is over.
+
+    Raises:
+        WebhookEndpointNotFound: it was deleted meanwhile.
+    """
     secret = new_secret()
     with transaction.atomic():
-        row = WebhookEndpoint.objects.select_for_update().get(pk=endpoint.pk)
+        row = WebhookEndpoint.objects.select_for_update().filter(pk=endpoint.pk, deleted_at__isnull=True).first()
+        if row is None:
+            raise WebhookEndpointNotFound(endpoint=endpoint.public_id)
         row.sealed_former_secret, row.former_secret_until = row.sealed_secret, now + OVERLAP
         row.sealed_secret = seal(secret)
         row.save(update_fields=["sealed_secret", "sealed_former_secret", "former_secret_until"])
@@ -149,17 +155,30 @@ def disable_endpoint(*, endpoint: WebhookEndpoint, now: datetime, reason: str = 
 
 def enable_endpoint(*, endpoint: WebhookEndpoint, now: datetime) -> None:
     """Send again, beginning with what has waited; failures are counted from here."""
-    WebhookEndpoint.objects.filter(pk=endpoint.pk, is_enabled=False).update(
+    WebhookEndpoint.objects.filter(pk=endpoint.pk, is_enabled=False, deleted_at__isnull=True).update(
         is_enabled=True, disabled_at=None, disabled_reason="", failing_since=None, failures_in_row=0, free_at=now
     )
 
 
 def delete_endpoint(*, endpoint: WebhookEndpoint) -> None:
-    """The endpoint is gone, with its secrets and its log."""
+    """The endpoint is gone at once, with its secrets; its log, which may be long, by `purge_deleted_endpoints`."""
+    now = timezone.now()
     with transaction.atomic():  # locked first, as whoever sends to it does
-        row = WebhookEndpoint.objects.select_for_update().filter(pk=endpoint.pk).first()
-        if row is not None:
-            row.delete()
+        row = WebhookEndpoint.objects.select_for_update().filter(pk=endpoint.pk, deleted_at__isnull=True).first()
+        if row is None:
+            return
+        row.deleted_at, row.is_enabled, row.disabled_at = now, False, row.disabled_at or now
+        row.sealed_secret, row.sealed_former_secret, row.former_secret_until = "", "", None
+        row.save(
+            update_fields=[
+                "deleted_at",
+                "is_enabled",
+                "disabled_at",
+                "sealed_secret",
+                "sealed_former_secret",
+                "former_secret_until",
+            ]
+        )
 
 
 def seal_secrets_again() -> int:
@@ -169,9 +188,10 @@ def seal_secrets_again() -> int:
         CannotUnseal: some secret needs a key that is not among them; what came before it is done.
     """
     count = 0
-    for public_id in list(WebhookEndpoint.objects.order_by("pk").values_list("public_id", flat=True)):
+    kept = WebhookEndpoint.objects.filter(deleted_at__isnull=True).order_by("pk")
+    for public_id in list(kept.values_list("public_id", flat=True)):
         with transaction.atomic():
-            endpoint = WebhookEndpoint.objects.select_for_update().filter(public_id=public_id).first()
+            endpoint = kept.select_for_update().filter(public_id=public_id).first()
             if endpoint is None:
                 continue
             former = endpoint.sealed_former_secret

@@ -1,6 +1,7 @@
 """Messages to endpoints: one for each notice and each endpoint that subscribes to it, tests, and another try."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -84,6 +85,23 @@ def purge_old_deliveries(*, now: datetime) -> int:
     while batch := list(old.values_list("pk", flat=True)[:_AT_ONCE]):
         WebhookDelivery.objects.filter(pk__in=batch).delete()
         count += len(batch)
+    return count
+
+
+def purge_deleted_endpoints(*, should_stop: Callable[[], bool] = lambda: False, batches: int = 20) -> int:
+    """Delete the logs of deleted endpoints, so many batches at most, and what has none left; gives how many messages.
+
+    A batch is a database transaction of its own: an endpoint may have been sent hundreds of thousands.
+    """
+    count = 0
+    for endpoint in WebhookEndpoint.objects.filter(deleted_at__isnull=False).order_by("pk"):
+        log = WebhookDelivery.objects.filter(endpoint=endpoint).order_by("-pk")
+        while batch := list(log.values_list("pk", flat=True)[:_AT_ONCE]):
+            if batches <= 0 or should_stop():
+                return count
+            WebhookDelivery.objects.filter(pk__in=batch).delete()
+            count, batches = count + len(batch), batches - 1
+        endpoint.delete()
     return count
 
 

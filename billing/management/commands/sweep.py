@@ -34,6 +34,7 @@ from billing.services.top_ups.running import run_due_top_ups
 from billing.services.voucher_batches import expire_voucher_batches
 from billing.services.voucher_guesses import purge_guesses
 from billing.services.webhook_claims import give_up_waiting
+from billing.services.webhook_messages import purge_deleted_endpoints
 from billing.services.webhook_sending import send_due_deliveries
 from billing.webhooks.inbox import find_forgotten_events, work_off_due_events
 
@@ -117,6 +118,7 @@ class Command(BillingCommand):
             "notices_expanded": lambda: expand_due_notices(should_stop=self.stopping.is_set),
             "webhooks_tried": lambda: send_due_deliveries(should_stop=self.stopping.is_set),
             "webhooks_given_up": lambda: give_up_waiting(now=timezone.now()),
+            "webhooks_of_deleted_purged": lambda: purge_deleted_endpoints(should_stop=self.stopping.is_set),
             "top_ups_paused": pause_what_changed,
             "cards_saved": lambda: save_missing_cards(gateway=configured_gateway(), now=timezone.now()),
             "top_ups_run": lambda: run_due_top_ups(

@@ -129,7 +129,8 @@ def test_a_key_for_customers_speaks_of_the_installations_endpoints_or_of_the_cus
     assert [row["id"] for row in named] == [of_acme["id"]]
     delete(platform, f"{PATH}/{of_all['id']}")
     delete(platform, f"{PATH}/{of_acme['id']}", **{"Billing-Customer": "acme"})
-    assert not WebhookEndpoint.objects.exists()
+    assert not WebhookEndpoint.objects.filter(deleted_at__isnull=True).exists()
+    assert platform.get(PATH).json()["data"] == []
     acts = AuditEntry.objects.order_by("pk").values_list("action", "after__key")
     assert list(acts) == [(f"webhookendpoint.{verb}", platform.key.key_id) for verb in ("add", "delete")]
 

@@ -119,7 +119,20 @@ def test_own_threshold_counts_and_setting_it_is_no_crossing(customer: BillingCus
     set_threshold(customer_id=customer.pk, threshold=Decimal(0))
     use(customer, "990")
 
-    assert crossings(customer) == ["low", "recovered"]
+    assert crossings(customer) == ["low"]
+
+
+def test_a_lower_threshold_ends_a_fall_without_a_word(customer: BillingCustomer, settings: Any) -> None:
+    add_entry(customer, "150")
+    use(customer, "100")
+    settings.LOW_BALANCE_THRESHOLD = 20
+    align_thresholds()
+    assert crossings(customer) == ["low"]
+
+    add_entry(customer, "1")
+    use(customer, "40")
+
+    assert crossings(customer) == ["low", "low"]
 
 
 def test_the_installations_threshold_follows_the_variable(settings: Any, customer: BillingCustomer) -> None:

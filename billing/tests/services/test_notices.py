@@ -1,14 +1,15 @@
 """A fact is announced once, with the fact or not at all, and expanded once, whatever happens in between."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
 from django.db import connection, transaction
 from django.db.utils import DatabaseError
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from billing import wake
-from billing.models import BillingCustomer, Notice
+from billing.models import BillingCustomer, Notice, WebhookDelivery
 from billing.notice_kinds import MAIL_RULES, NoticeEvent, NoticeTopic
 from billing.services import notice_expansion
 from billing.services.notice_expansion import expand_due_notices
@@ -116,6 +117,52 @@ def test_a_notice_that_cannot_be_expanded_keeps_no_other_waiting(
 
     assert expanded == ["one", "three"]
     assert list(Notice.objects.filter(expanded_at__isnull=True).values_list("key", flat=True)) == ["bad"]
+
+
+def test_many_that_cannot_be_expanded_do_not_use_up_a_round(customer: BillingCustomer, expanded: list[str]) -> None:
+    with transaction.atomic():
+        for event in (NoticeEvent.HOLD_EXPIRED, NoticeEvent.PAYMENT_FAILED, NoticeEvent.TOP_UP_PAUSED):
+            announce(event=event, customer_id=customer.pk, key="bad", payload={})
+    say(customer, key="good")
+
+    with pytest.raises(RuntimeError, match="3 notices could not"):
+        expand_due_notices(limit=1)
+
+    assert expanded == ["good"]
+
+
+def test_one_that_cannot_be_expanded_rests_as_long_as_it_is_old(customer: BillingCustomer, expanded: list[str]) -> None:
+    say(customer, key="bad")
+    announced = Notice.objects.get(key="bad").created_at
+
+    rests = []
+    for minutes in (10, 19, 21, 300):
+        with time_machine.travel(announced + timedelta(minutes=minutes), tick=False):
+            try:
+                assert expand_due_notices() == 0
+            except RuntimeError:
+                rests.append(Notice.objects.get(key="bad").next_try_at)
+
+    assert rests == [announced + timedelta(minutes=minutes) for minutes in (20, 42, 360)]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("quiet_broker")
+def test_a_row_that_is_gone_at_the_commit_does_not_end_the_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(notice: Notice) -> None:
+        if notice.key == "bad":
+            WebhookDelivery.objects.create(endpoint_id=4711, message_id="evt_1", event=notice.event, body="{}")
+
+    customer = make_customer()
+    for key in ("one", "bad", "three"):
+        say(customer, key=key)
+    monkeypatch.setattr(notice_expansion, "EXPANDERS", (write,))
+
+    with pytest.raises(RuntimeError, match="1 notices could not"):
+        expand_due_notices()
+
+    assert list(Notice.objects.filter(expanded_at__isnull=True).values_list("key", flat=True)) == ["bad"]
+    assert not WebhookDelivery.objects.exists()
 
 
 def test_expanders_that_break_leave_nothing_half_written(

@@ -9,11 +9,15 @@ from pytest_django import Settings
 from standardwebhooks import Webhook
 
 from billing.errors import InvalidRequest, TooManyWebhookEndpoints, WebhookEndpointExists, WebhookEndpointNotFound
-from billing.models import BillingCustomer, WebhookEndpoint
+from billing.models import BillingCustomer, WebhookDelivery, WebhookEndpoint
 from billing.notice_kinds import NoticeEvent
 from billing.outgoing.signing import signed_headers
+from billing.selectors.webhooks import list_endpoints
 from billing.services import webhook_endpoints as endpoints
+from billing.services import webhook_messages
 from billing.services.sealing import CannotUnseal, is_sealed_by_first_key
+from billing.services.webhook_claims import claim_delivery
+from billing.services.webhook_messages import purge_deleted_endpoints
 from billing.tests.integrator import message_for, subscribe
 from billing.tests.shop import make_customer
 from billing.tests.threads import answers_at_once
@@ -128,14 +132,74 @@ def test_a_second_rotation_ends_the_first_secret(customer: BillingCustomer) -> N
     assert endpoints.secrets_of(endpoint=third.endpoint, now=now) == [third.secret, second.secret]
 
 
-def test_deleting_takes_messages_along(customer: BillingCustomer) -> None:
+def test_deleting_hides_at_once_and_leaves_no_secret(customer: BillingCustomer) -> None:
     made = subscribe(customer, URL)
+    endpoints.rotate_secret(endpoint=made.endpoint, now=timezone.now())
     message_for(made.endpoint)
 
     endpoints.delete_endpoint(endpoint=made.endpoint)
     endpoints.delete_endpoint(endpoint=made.endpoint)
+    endpoints.enable_endpoint(endpoint=made.endpoint, now=timezone.now())
 
-    assert not WebhookEndpoint.objects.exists()
+    row = WebhookEndpoint.objects.get()
+    assert (row.is_enabled, row.sealed_secret, row.sealed_former_secret) == (False, "", "")
+    assert not list_endpoints(customer=customer)
+    assert claim_delivery(now=timezone.now()) is None
+    with pytest.raises(WebhookEndpointNotFound):
+        endpoints.find_endpoint(public_id=row.public_id, customer=customer)
+    with pytest.raises(WebhookEndpointNotFound):
+        endpoints.rotate_secret(endpoint=row, now=timezone.now())
+    assert endpoints.seal_secrets_again() == 0
+    assert subscribe(customer, URL).endpoint.pk != row.pk
+
+
+def test_the_log_of_a_deleted_endpoint_goes_in_batches(
+    customer: BillingCustomer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhook_messages, "_AT_ONCE", 2)
+    made, kept = subscribe(customer, URL), subscribe(customer, f"{URL}/kept")
+    for _ in range(5):
+        message_for(made.endpoint)
+    endpoints.delete_endpoint(endpoint=made.endpoint)
+    assert WebhookDelivery.objects.filter(endpoint=made.endpoint).count() == 5
+
+    assert purge_deleted_endpoints(batches=2) == 4
+    assert WebhookEndpoint.objects.count() == 2
+    assert purge_deleted_endpoints(should_stop=lambda: True) == 0
+    assert purge_deleted_endpoints() == 1
+
+    assert WebhookEndpoint.objects.get() == kept.endpoint
+    assert WebhookDelivery.objects.filter(endpoint=kept.endpoint).count() == 5
+
+
+def test_the_list_says_what_waits_and_what_came_last(customer: BillingCustomer) -> None:
+    made, quiet = subscribe(customer, URL), subscribe(customer, f"{URL}/quiet", events=("balance.low",))
+    first, second, _ = (message_for(made.endpoint) for _ in range(3))
+    now = timezone.now()
+    for delivery, ended_at in ((first, now - timedelta(hours=1)), (second, now)):
+        WebhookDelivery.objects.filter(pk=delivery.pk).update(state="delivered", next_try_at=None, ended_at=ended_at)
+
+    rows = list_endpoints(customer=customer).values_list("pk", "pending_count", "delivered_at")
+
+    assert list(rows) == [(quiet.endpoint.pk, 0, None), (made.endpoint.pk, 1, now)]
+
+
+def test_the_list_reads_indexes_and_not_what_was_ever_sent(customer: BillingCustomer) -> None:
+    now = timezone.now()
+    sent = {"event": "hold.expired", "body": "{}", "state": "delivered", "next_try_at": None, "ended_at": now}
+    made = [subscribe(customer, f"{URL}{number}").endpoint for number in range(2)]
+    WebhookDelivery.objects.bulk_create(
+        WebhookDelivery(endpoint=made[number % 2], message_id=f"evt_{number}", **sent) for number in range(4000)
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE billing_webhookdelivery")
+
+    plan = list_endpoints(customer=customer).explain()
+
+    assert "billing_webhook_delivered" in plan
+    assert "billing_webhook_due" in plan or "billing_webhook_unsent" in plan
+    for slow in ("Join", "Seq Scan on billing_webhookdelivery", "billing_webhook_of_endpoint"):
+        assert slow not in plan
 
 
 def test_disabling_and_enabling_keep_the_first_reason_and_forget_failures(customer: BillingCustomer) -> None:

@@ -216,7 +216,8 @@ def test_deleting_asks_first(browser: Client, endpoint: WebhookEndpoint) -> None
     assert WebhookEndpoint.objects.exists()
 
     assert browser.post(page(endpoint, "delete/"))["Location"] == LIST
-    assert not WebhookEndpoint.objects.exists()
+    assert endpoint.url not in browser.get(LIST).content.decode()
+    assert browser.get(page(endpoint)).status_code == 404
 
 
 def test_staff_with_the_right_act_for_all_customers_and_it_is_written_down(browser: Client, user: User) -> None:
