@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0021_former_customers'),
+        ('billing', '0023_causes_of_top_ups'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
