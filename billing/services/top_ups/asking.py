@@ -10,11 +10,10 @@ from billing.gateway.facts import PaymentIntentFacts
 from billing.gateway.invoicing import OwnInvoiceFacts
 from billing.models import Payment, TopUpConsent
 from billing.services.payment_facts import PaymentFacts, facts_of_intent
-from billing.services.top_ups.invoicing import charge_by_invoice, facts_of_own_invoice, look_up_invoice
+from billing.services.top_ups.invoicing import UNDER_WAY, charge_by_invoice, facts_of_own_invoice, look_up_invoice
 from billing.top_up_rules import Judgement
 
 _CLOCKS_DIFFER = timedelta(hours=1)
-_UNDER_WAY = ("processing", "requires_capture")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +28,7 @@ class Answer:
         """Whether nothing was taken, and nothing will be without somebody's doing."""
         if self.invoice is not None and self.invoice.status == "paid":
             return False
-        return self.intent is None or self.intent.status not in ("succeeded", *_UNDER_WAY)
+        return self.intent is None or self.intent.status not in ("succeeded", *UNDER_WAY)
 
     @property
     def wants_authentication(self) -> bool:

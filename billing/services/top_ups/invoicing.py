@@ -19,6 +19,7 @@ from billing.pricing import Collected
 from billing.services.payment_facts import PaymentFacts
 from billing.top_up_rules import Judgement, Verdict
 
+UNDER_WAY = ("processing", "requires_capture")  # of an intent: its events tell the end
 _CLOCKS_DIFFER = timedelta(hours=1)
 
 
@@ -66,11 +67,17 @@ def charge_by_invoice(
 def look_up_invoice(
     *, attempt: Payment, consent: TopUpConsent, ends: bool, gateway: StripeGateway
 ) -> tuple[OwnInvoiceFacts, PaymentIntentFacts | None] | None:
-    """The paid invoice of an attempt, if it has one; with `ends` an unpaid one is voided, so that it never will be."""
+    """The invoice of an attempt that is paid or waits for its bank, if it has one.
+
+    With `ends` any other is voided, so that it never will be paid.
+    """
     invoice_id = attempt.invoice_id or _find(attempt=attempt, consent=consent, gateway=gateway)
     if not invoice_id:
         return None
     invoice = gateway.retrieve_invoice(invoice_id=invoice_id)
+    intent = _intent_of(invoice, attempt=attempt, gateway=gateway)
+    if intent is not None and intent.status in UNDER_WAY:
+        return invoice, intent
     if ends and invoice.status in ("open", "draft"):
         invoice = void_unpaid(invoice=invoice, attempt=attempt, gateway=gateway)
     return (invoice, _intent_of(invoice, attempt=attempt, gateway=gateway)) if invoice.status == "paid" else None

@@ -136,7 +136,10 @@ def _judge_again(*, step: _Step) -> Judgement:
 def _claim(attempt: Payment, *, consent: TopUpConsent, judgement: Judgement, now: datetime) -> _Step:
     """Note the call before it is made: whatever happens then, its outcome is asked for."""
     is_forgotten = attempt.sent_at is not None and now >= attempt.sent_at + KEY_LIFETIME
-    asked_at, charges = attempt.asked_at, judgement.verdict is Verdict.CHARGE and not is_forgotten
+    # An intent that Stripe has named is there, and the same key would only repeat what was true of it then. An
+    # invoice names its intent before anything is taken.
+    is_made = bool(attempt.payment_intent_id) and not consent.is_taxed
+    asked_at, charges = attempt.asked_at, judgement.verdict is Verdict.CHARGE and not is_forgotten and not is_made
     attempt.next_try_at = now + _WAITS[min(attempt.tries, len(_WAITS) - 1)]
     attempt.tries += 1
     if charges:

@@ -1,10 +1,14 @@
 """Answers that were lost: the same key again for a day, then only looked up. Nobody is charged twice."""
 
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
 
+from billing.gateway.client import StripeGateway
+from billing.gateway.facts import PaymentIntentFacts
 from billing.models import Payment
 from billing.services.top_ups import asking, sending
 from billing.services.top_ups.deciding import decide_top_up
@@ -132,6 +136,29 @@ def test_stripe_away_for_reading_leaves_it_open(shopper: Shopper, clock: Clock) 
     shopper.run()
 
     assert shopper.attempts[0].state == "paid"
+
+
+def test_an_intent_that_waits_for_its_bank_is_looked_up_and_not_sent_again(
+    shopper: Shopper, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same key would say `processing` for a day, whatever became of it."""
+    create = type(shopper.gateway).create_off_session_intent
+
+    def create_slowly(self: StripeGateway, **arguments: Any) -> PaymentIntentFacts:
+        return replace(create(self, **arguments), status="processing")
+
+    monkeypatch.setattr(type(shopper.gateway), "create_off_session_intent", create_slowly)
+    shopper.spend_down_to(0)
+    shopper.run()
+    (attempt,) = shopper.attempts
+    assert attempt.state == "pending"
+    assert attempt.payment_intent_id
+    clock.move(seconds=61)
+
+    shopper.run()
+
+    assert [attempt.state for attempt in shopper.attempts] == ["paid"]
+    assert (shopper.charges(), shopper.topped_up()) == ([1000], 1)
 
 
 # Processes that die: what each step has committed is enough for the next process to go on
