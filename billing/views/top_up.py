@@ -16,7 +16,7 @@ from billing.selectors.selling import sells_to
 from billing.selectors.shop import packs_for_sale
 from billing.selectors.top_up_page import TopUpPage, read_top_up_page
 from billing.services.gateway import configured_gateway
-from billing.services.top_ups.cards import remove_card
+from billing.services.top_ups.cards import Removal, remove_card
 from billing.services.top_ups.consenting import Choice, Proposal, give_consent, propose, turn_off
 from billing.services.top_ups.wording import card_name, obstacle_of, reason_of
 from billing.views.access import customer_page
@@ -72,14 +72,23 @@ def top_up_off(request: HttpRequest, customer: BillingCustomer) -> HttpResponseB
 def top_up_remove_card(request: HttpRequest, customer: BillingCustomer) -> HttpResponseBase:
     """Remove the saved card at Stripe and here; automatic top-up waits for another one."""
     try:
-        remove_card(customer_id=customer.pk, gateway=configured_gateway())
+        removal = remove_card(customer_id=customer.pk, gateway=configured_gateway())
     except StripeUnavailable:
         messages.error(
             request,
             _("Stripe cannot be reached. Automatic top-up is not on; try again in a moment to remove the card."),
         )
     else:
-        messages.success(request, _("The card was removed."))
+        if removal is Removal.ONLY_HERE:
+            messages.warning(
+                request,
+                _(
+                    "Automatic top-up does not know the card any more. Your plan is paid with it, so Stripe keeps it "
+                    "for the plan; under Plans you can pay with another one."
+                ),
+            )
+        else:
+            messages.success(request, _("The card was removed."))
     return redirect("billing:top_up")
 
 
