@@ -5,6 +5,7 @@ from django.urls import path
 from billing.views.balance import balance_chip
 from billing.views.buy import buy, buy_custom, buy_pack
 from billing.views.checkout_return import checkout_cancelled, checkout_return, checkout_return_status
+from billing.views.details import details, details_on_file
 from billing.views.home import home
 from billing.views.invoices import invoices, payment_method
 from billing.views.ledger import ledger, ledger_export, ledger_sums
@@ -35,6 +36,8 @@ urlpatterns = [
     path("billing/ledger/", ledger, name="ledger"),
     path("billing/ledger/export.csv", ledger_export, name="ledger_export"),
     path("billing/ledger/sums/", ledger_sums, name="ledger_sums"),
+    path("billing/details/", details, name="details"),
+    path("billing/details/on-file/", details_on_file, name="details_on_file"),
     path("billing/invoices/", invoices, name="invoices"),
     path("billing/payment-method/", payment_method, name="payment_method"),
     path("billing/payments/", payments, name="payments"),

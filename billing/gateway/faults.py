@@ -101,6 +101,11 @@ def _name(value: object) -> str:
 
 def missing_param(error: StripeObjectMissing) -> str:
     """The request's field that names the missing object, such as `customer`; empty if Stripe did not say."""
+    return refused_param(error)
+
+
+def refused_param(error: StripeRefused) -> str:
+    """The request's field that Stripe's no is about, such as `address[country]`; empty if Stripe did not say."""
     cause = error.__cause__
     return str(getattr(cause, "param", None) or "")
 

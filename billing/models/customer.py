@@ -27,6 +27,10 @@ class BillingCustomer(models.Model):
     former_stripe_customer_ids = ArrayField(
         models.CharField(max_length=255), default=list, blank=True, help_text="Deleted at Stripe, newest last."
     )
+    details_saved_at = models.DateTimeField(
+        null=True, blank=True, help_text="Since when we know that Stripe has an address for invoices."
+    )
+    details_attempts = models.PositiveIntegerField(default=0, help_text="How often they were sent to Stripe.")
     flagged_at = models.DateTimeField(null=True, blank=True, help_text="Since when staff should look at this customer.")
     flag_reason = models.CharField(max_length=500, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -58,7 +58,7 @@ def open_portal(
         StripeRefused, StripeUnavailable: there is no way in; nothing has changed.
     """
     steps = _steps_of(customer=customer, flow=flow, plan=plan)
-    _count(customer=customer, network_hash=network_hash)
+    count_visit(customer=customer, network_hash=network_hash)
     stripe_customer_id = ensure_stripe_customer(customer=customer, gateway=gateway)
     configuration_id, name = portal_configuration_id(), uuid4().hex  # a way in is a secret for an hour: never twice
 
@@ -118,8 +118,14 @@ def _change(*, subscription: Subscription, plan: str) -> PortalFlow:
     )
 
 
-def _count(*, customer: BillingCustomer, network_hash: str) -> None:
-    """Count by the minute of the clock, in the cache: what is refused here costs nobody money."""
+def count_visit(*, customer: BillingCustomer, network_hash: str) -> None:
+    """Count one more that Stripe is asked for somebody, by the minute of the clock.
+
+    In the cache: what is refused here costs nobody money.
+
+    Raises:
+        RateLimited: as many as checkouts may be opened were counted in this minute.
+    """
     limit = conf.checkout_sessions_per_minute()
     if limit <= 0:
         return

@@ -45,8 +45,8 @@ def forget_stripe_customer(*, stripe_customer_id: str) -> bool:
     if customer.stripe_customer_id != stripe_customer_id:
         return False
     _retire(customer)
-    customer.stripe_customer_id = None
-    customer.save(update_fields=["stripe_customer_id", "former_stripe_customer_ids"])
+    customer.stripe_customer_id = customer.details_saved_at = None
+    customer.save(update_fields=["stripe_customer_id", "former_stripe_customer_ids", "details_saved_at"])
     stop_top_up(customer_id=customer.pk, cause=TopUpCause.CUSTOMER_GONE, forgets_card=True)
     log.warning("stripe_customer_gone", customer=customer.public_id, missing=stripe_customer_id)
     return True
@@ -70,8 +70,8 @@ def _make(*, customer: BillingCustomer, instead_of: str | None, gateway: StripeG
         stored = BillingCustomer.objects.get(pk=customer.pk)
         if stored.stripe_customer_id in (None, instead_of):
             _retire(stored)
-            stored.stripe_customer_id = made.id
-            stored.save(update_fields=["stripe_customer_id", "former_stripe_customer_ids"])
+            stored.stripe_customer_id, stored.details_saved_at = made.id, None
+            stored.save(update_fields=["stripe_customer_id", "former_stripe_customer_ids", "details_saved_at"])
             if instead_of is not None:
                 stop_top_up(customer_id=customer.pk, cause=TopUpCause.CUSTOMER_GONE, forgets_card=True)
     return str(stored.stripe_customer_id)

@@ -103,6 +103,7 @@ def _render_shop(
         "balance_before": balance.posted - balance.held,
         "offers": [offer_of_pack(pack=pack, posted=balance.posted, held=balance.held) for pack in packs_for_sale()],
         "is_selling": sells_to(customer),
+        "has_details": customer.details_saved_at is not None,
         "custom_form": custom_form,
         "minimum": custom_form.least,
         "maximum": custom_form.most,

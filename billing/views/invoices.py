@@ -28,6 +28,7 @@ def invoices(request: HttpRequest, customer: BillingCustomer) -> HttpResponseBas
         "invoices": rows,
         "next_before": next_before,
         "is_first_page": "before" not in request.GET,
+        "has_details": customer.details_saved_at is not None,
         "has_stripe": bool(customer.stripe_customer_id),
     }
     return render(request, "billing/invoices.html", context)

@@ -36,6 +36,7 @@ def plans(request: HttpRequest, customer: BillingCustomer) -> HttpResponseBase:
         "use": read_plan_use(customer=customer, current=current, now=now),
         "offers": offer_plans(customer=customer, current=current, running=running, is_selling=is_selling),
         "is_selling": is_selling,
+        "has_details": customer.details_saved_at is not None,
         "grace_ends_at": _grace_end(current.overdue),
         "contact": conf.contact_address(),
     }

@@ -59,8 +59,14 @@ def top_up_section(request: HttpRequest, customer: BillingCustomer, form: Form |
     return Section("top-up", _("Automatic top-up"), "billing/settings/top_up.html", {"state": state.value})
 
 
+def details_section(request: HttpRequest, customer: BillingCustomer, form: Form | None) -> Section:
+    """Whom invoices are made out to; it has a page of its own, and Stripe is asked after the page is there."""
+    is_asked = bool(customer.stripe_customer_id)
+    return Section("details", _("Billing details"), "billing/settings/details.html", {"is_asked": is_asked})
+
+
 # In the order of the page. A section of another part of billing is a function here and a template.
-SECTIONS: dict[str, SectionReader] = {"notices": notice_section, "top_up": top_up_section}
+SECTIONS: dict[str, SectionReader] = {"notices": notice_section, "top_up": top_up_section, "details": details_section}
 
 
 @require_safe
