@@ -29,6 +29,8 @@ class NoticeEvent(StrEnum):
     SUBSCRIPTION_PAYMENT_FAILED = "subscription.payment_failed"
     KEY_CREATED = "key.created"
     KEY_LIMIT_REACHED = "key.limit_reached"
+    WEBHOOK_ADDED = "webhook.added"
+    WEBHOOK_ROTATED = "webhook.rotated"
     ADJUSTMENT_MADE = "adjustment.made"
 
 
@@ -71,6 +73,8 @@ MAIL_RULES = {
     NoticeEvent.SUBSCRIPTION_TRIAL_ENDING: _MONEY,
     NoticeEvent.SUBSCRIPTION_PAYMENT_FAILED: _MONEY,
     NoticeEvent.KEY_CREATED: _SECURITY,
+    NoticeEvent.WEBHOOK_ADDED: _SECURITY,
+    NoticeEvent.WEBHOOK_ROTATED: _SECURITY,
     NoticeEvent.ADJUSTMENT_MADE: _MONEY,
 }
 SWITCHABLE_EVENTS = frozenset(event for event, rule in MAIL_RULES.items() if rule.can_be_switched_off)

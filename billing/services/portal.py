@@ -1,24 +1,19 @@
 """The way into Stripe's portal, where customers change their plan, their card and whom invoices are made out to."""
 
 from enum import StrEnum
-from typing import Final, Protocol, cast
 from uuid import uuid4
 
-from django.core.cache import caches
-from django.utils import timezone
-
 from billing import conf
-from billing.errors import InvalidRequest, NothingSold, PlanUnavailable, RateLimited, StripeObjectMissing
+from billing.errors import InvalidRequest, NothingSold, PlanUnavailable, StripeObjectMissing
 from billing.gateway.client import StripeGateway
 from billing.gateway.faults import missing_param
 from billing.gateway.portal import PortalFlow, PortalSessionFacts
 from billing.models import BillingCustomer, PlanPrice, Subscription
 from billing.selectors.plans import running_subscription
 from billing.selectors.selling import sells_to
+from billing.services.minute_counts import count_in_minute
 from billing.services.portal_catalog import portal_configuration_id
 from billing.services.stripe_customers import ensure_stripe_customer, replace_stripe_customer
-
-_WINDOW_SECONDS: Final = 60
 
 
 class Flow(StrEnum):
@@ -28,13 +23,6 @@ class Flow(StrEnum):
     UPDATE_CARD = "update_card"
     CANCEL = "cancel"
     CHANGE_PLAN = "change_plan"
-
-
-class CountingCache(Protocol):
-    """What the settings' cache can do beyond Django's own."""
-
-    def count_each(self, keys: list[str], *, timeout_seconds: int) -> list[int]:
-        """Count one more under each key; gives the counts."""
 
 
 def open_portal(
@@ -129,9 +117,5 @@ def count_visit(*, customer: BillingCustomer, network_hash: str) -> None:
     limit = conf.checkout_sessions_per_minute()
     if limit <= 0:
         return
-    minute, second = divmod(int(timezone.now().timestamp()), _WINDOW_SECONDS)
     names = [f"customer:{customer.pk}", *([f"network:{network_hash}"] if network_hash else [])]
-    keys = [f"portal-rate:{name}:{minute}" for name in names]
-    counts = cast(CountingCache, caches["default"]).count_each(keys, timeout_seconds=2 * _WINDOW_SECONDS)
-    if max(counts) > limit:
-        raise RateLimited(retry_after_seconds=_WINDOW_SECONDS - second)
+    count_in_minute(names=[f"portal-rate:{name}" for name in names], limit=limit)

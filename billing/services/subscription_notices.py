@@ -65,11 +65,14 @@ def announce_trial_end(*, customer_id: int, facts: SubscriptionFacts, plan: Plan
 
 
 def announce_unpaid(*, invoice: Invoice, facts: PlanInvoiceFacts, plan: Plan | None, is_action_needed: bool) -> None:
-    """Announce that an invoice of a plan could not be collected, once for each try."""
+    """Announce that an invoice of a plan could not be collected, once for each try.
+
+    That the customer must act is a fact of its own: of one try, Stripe tells that it failed, too, and in either order.
+    """
     announce(
         event=NoticeEvent.SUBSCRIPTION_PAYMENT_FAILED,
         customer_id=invoice.customer_id,
-        key=f"{facts.id}:{facts.attempt_count}",
+        key=f"{facts.id}:{facts.attempt_count}{':action' if is_action_needed else ''}",
         payload={
             "subscription": facts.subscription_id,
             "plan": _name(plan),

@@ -15,6 +15,7 @@ from billing.errors import VoucherGuessesExceeded
 from billing.models import VoucherGuess
 
 WINDOW = timedelta(hours=1)
+_OF_AN_ADDRESS = 10  # times as many: an office, or a whole mobile network, may share one
 
 
 def lock_guessers(*, customer_id: int, network_hash: str) -> None:
@@ -38,9 +39,12 @@ def check_guesses(*, customer_id: int, network_hash: str, now: datetime) -> None
     limit = conf.voucher_guesses_per_hour()
     if limit <= 0:
         return
-    for who in [Q(customer_id=customer_id), *([Q(network_hash=network_hash)] if network_hash else [])]:
+    counted = [(Q(customer_id=customer_id), limit)]
+    if network_hash:
+        counted.append((Q(network_hash=network_hash), limit * _OF_AN_ADDRESS))
+    for who, most in counted:
         recent = VoucherGuess.objects.filter(who, guessed_at__gt=now - WINDOW).order_by("-guessed_at")
-        in_the_way = recent.values_list("guessed_at", flat=True)[limit - 1 : limit].first()
+        in_the_way = recent.values_list("guessed_at", flat=True)[most - 1 : most].first()
         if in_the_way is not None:
             raise VoucherGuessesExceeded(retry_after_seconds=max(1, ceil((in_the_way + WINDOW - now).total_seconds())))
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+from urllib.parse import urlsplit
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -15,6 +16,7 @@ from billing.models import BillingCustomer, WebhookEndpoint
 from billing.notice_kinds import NoticeEvent
 from billing.outgoing.addresses import UrlRefused, read_target
 from billing.outgoing.signing import new_secret
+from billing.services.notices import announce
 from billing.services.sealing import is_sealed_by_first_key, seal, seal_again, unseal
 
 MAX_ENDPOINTS: Final = 10  # of one customer, and of the installation
@@ -64,6 +66,7 @@ def create_endpoint(
                 )
         except IntegrityError:
             raise WebhookEndpointExists(url=url) from None
+        _announce(NoticeEvent.WEBHOOK_ADDED, endpoint, key=endpoint.public_id, events=wanted)
     return NewSecret(endpoint=endpoint, secret=secret)
 
 
@@ -132,7 +135,18 @@ def rotate_secret(*, endpoint: WebhookEndpoint, now: datetime) -> NewSecret:
         row.sealed_former_secret, row.former_secret_until = row.sealed_secret, now + OVERLAP
         row.sealed_secret = seal(secret)
         row.save(update_fields=["sealed_secret", "sealed_former_secret", "former_secret_until"])
+        _announce(NoticeEvent.WEBHOOK_ROTATED, row, key=f"{row.public_id}:{now.isoformat()}")
     return NewSecret(endpoint=row, secret=secret)
+
+
+def _announce(event: NoticeEvent, endpoint: WebhookEndpoint, *, key: str, **fields: list[str]) -> None:
+    """Tell the owner, by a mail that cannot be switched off: a key that leaked must not subscribe its thief unseen.
+
+    What is done to endpoints of the installation is in the audit log. Of the address the host alone is told.
+    """
+    if endpoint.customer_id is not None:
+        payload = {"endpoint": endpoint.public_id, "host": urlsplit(endpoint.url).hostname, **fields}
+        announce(event=event, customer_id=endpoint.customer_id, key=key, payload=payload)
 
 
 def secrets_of(*, endpoint: WebhookEndpoint, now: datetime) -> list[str]:

@@ -1,5 +1,7 @@
 """What can be done to an endpoint of webhooks: test it, rotate its secret, switch it, delete it, send again."""
 
+from typing import Final
+
 from django.contrib import messages
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponseBase
@@ -10,12 +12,16 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.form_tokens import new_form_token
-from billing.errors import DeliveryNotPossible
+from billing.errors import DeliveryNotPossible, RateLimited
 from billing.models import BillingCustomer, WebhookDelivery
+from billing.services.minute_counts import count_in_minute
 from billing.services.webhook_endpoints import delete_endpoint, disable_endpoint, enable_endpoint, rotate_secret
 from billing.services.webhook_messages import replay_delivery, send_test_event
 from billing.views.access import customer_page
 from billing.views.webhook_endpoints import act_once, find_own, sent_already, show_secret, tell_audit_log
+
+# Each sends a request to an address that its owner chose: a few in a minute help, more would be load on somebody.
+ACTS_PER_MINUTE: Final = 20
 
 
 @require_POST
@@ -24,8 +30,9 @@ def try_webhook(request: HttpRequest, customer: BillingCustomer, endpoint: str) 
     """Send a test event."""
     row = find_own(request, customer, endpoint)
     try:
+        _count(customer)
         send_test_event(endpoint=row)
-    except DeliveryNotPossible as refusal:
+    except (DeliveryNotPossible, RateLimited) as refusal:
         messages.error(request, str(refusal))
     else:
         messages.success(request, _("A test event is on its way. Load this page again to see what came of it."))
@@ -86,9 +93,14 @@ def replay_webhook(request: HttpRequest, customer: BillingCustomer, endpoint: st
     if message is None:
         raise Http404("There is no such message to this endpoint.")
     try:
+        _count(customer)
         replay_delivery(delivery=message)
-    except DeliveryNotPossible as refusal:
+    except (DeliveryNotPossible, RateLimited) as refusal:
         messages.error(request, str(refusal))
     else:
         messages.success(request, _("The message is sent again, with the same id."))
     return redirect("billing:webhook", endpoint=row.public_id)
+
+
+def _count(customer: BillingCustomer) -> None:
+    count_in_minute(names=[f"webhook-acts:customer:{customer.pk}"], limit=ACTS_PER_MINUTE)

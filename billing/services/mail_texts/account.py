@@ -3,7 +3,7 @@
 from django.utils.translation import gettext as _
 
 from billing.money import format_credits
-from billing.services.mail_texts.shapes import API_KEYS, LEDGER, Link, Told, Words
+from billing.services.mail_texts.shapes import API_KEYS, LEDGER, WEBHOOKS, Link, Told, Words
 
 
 def write_key_created(told: Told) -> Words:
@@ -22,6 +22,35 @@ def write_key_created(told: Told) -> Words:
             told.when(),
         ),
         action=Link(_("See your API keys"), API_KEYS),
+    )
+
+
+def write_webhook_added(told: Told) -> Words:
+    return Words(
+        subject=_("A new webhook endpoint: %(host)s") % {"host": told.text("host")},
+        paragraphs=(
+            _("Events of your account are sent there from now on. It was added by you, or by an API key of yours."),
+            _("If you did not expect this, delete it, revoke your API keys and change your password."),
+        ),
+        facts=(
+            (_("Sent to"), told.text("host")),
+            (_("Events"), ", ".join(told.payload["events"])),
+            told.when(),
+            told.reference("endpoint"),
+        ),
+        action=Link(_("See your webhooks"), WEBHOOKS),
+    )
+
+
+def write_webhook_rotated(told: Told) -> Words:
+    return Words(
+        subject=_("A webhook secret was rotated: %(host)s") % {"host": told.text("host")},
+        paragraphs=(
+            _("The secret of one of your webhook endpoints was rotated. The old one signs for a day more."),
+            _("If you did not expect this, rotate it again and change your password."),
+        ),
+        facts=((_("Sent to"), told.text("host")), told.when(), told.reference("endpoint")),
+        action=Link(_("See your webhooks"), WEBHOOKS),
     )
 
 

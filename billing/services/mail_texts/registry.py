@@ -23,6 +23,8 @@ WRITERS: dict[NoticeEvent, Writer] = {
     NoticeEvent.SUBSCRIPTION_TRIAL_ENDING: subscriptions.write_trial_ending,
     NoticeEvent.SUBSCRIPTION_PAYMENT_FAILED: subscriptions.write_payment_failed,
     NoticeEvent.KEY_CREATED: account.write_key_created,
+    NoticeEvent.WEBHOOK_ADDED: account.write_webhook_added,
+    NoticeEvent.WEBHOOK_ROTATED: account.write_webhook_rotated,
     NoticeEvent.ADJUSTMENT_MADE: account.write_adjustment,
 }
 

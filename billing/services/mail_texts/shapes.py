@@ -14,7 +14,7 @@ from billing.money import format_credits, format_money
 
 BUY, OVERVIEW, LEDGER = "/billing/buy/", "/billing/", "/billing/ledger/"
 PAYMENTS, SETTINGS, API_KEYS = "/billing/payments/", "/billing/settings/", "/accounts/api-keys/"
-TOP_UP = "/billing/top-up/"
+TOP_UP, WEBHOOKS = "/billing/top-up/", "/billing/webhooks/"
 PLANS, INVOICES = "/billing/plans/", "/billing/invoices/"
 _KIND_LABELS = dict(KIND_CHOICES)
 

@@ -75,6 +75,12 @@ PAYLOADS: dict[NoticeEvent, dict[str, Any]] = {
         "created_by_customer": True,
         "replaces": None,
     },
+    NoticeEvent.WEBHOOK_ADDED: {
+        "endpoint": "whe_1",
+        "host": "hooks.example.com",
+        "events": ["balance.low", "credits.granted"],
+    },
+    NoticeEvent.WEBHOOK_ROTATED: {"endpoint": "whe_1", "host": "hooks.example.com"},
     NoticeEvent.ADJUSTMENT_MADE: {
         "adjustment": "adj_1",
         "amount": "-25.000000",

@@ -20,6 +20,7 @@ from billing.models import (
     CreditGrant,
     Invoice,
     LedgerEntry,
+    Notice,
     Payment,
     PlanPeriod,
     ReconciliationFinding,
@@ -138,6 +139,26 @@ def test_same_invoice_again_posts_nothing(subscriber: BillingCustomer, traveller
     payment = Payment.objects.get()
     assert (payment.kind, payment.state, payment.paid_amount_minor) == ("plan", "paid", 1900)
     assert Invoice.objects.get().payment == payment
+    receipt = Notice.objects.get(event="payment.receipt")
+    assert (receipt.key, receipt.payload["amount_minor"]) == (payment.public_id, 1900)
+
+
+@pytest.mark.parametrize("is_failure_first", [True, False])
+def test_that_the_customer_must_act_is_told_in_either_order(
+    subscriber: BillingCustomer, traveller: object, is_failure_first: bool
+) -> None:
+    reading = invoice(subscriber, [line(1900, "pro", span=MONTH.span(0))], status="open")
+    events = ["invoice.payment_failed", "invoice.payment_action_required"]
+
+    for event_type in 2 * (events if is_failure_first else events[::-1]):
+        with transaction.atomic():
+            converge_invoice(facts=reading, read_at=timezone.now(), event_type=event_type)
+
+    told = Notice.objects.filter(event="subscription.payment_failed").order_by("pk")
+    assert [row["action_needed"] for row in told.values_list("payload", flat=True)] == [
+        not is_failure_first,
+        is_failure_first,
+    ]
 
 
 def test_renewal_ends_what_is_left_of_the_period_before(

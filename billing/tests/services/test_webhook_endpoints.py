@@ -3,18 +3,20 @@
 from datetime import timedelta
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 from standardwebhooks import Webhook
 
 from billing.errors import InvalidRequest, TooManyWebhookEndpoints, WebhookEndpointExists, WebhookEndpointNotFound
-from billing.models import BillingCustomer, WebhookDelivery, WebhookEndpoint
+from billing.models import BillingCustomer, Notice, OutgoingMail, WebhookDelivery, WebhookEndpoint
 from billing.notice_kinds import NoticeEvent
 from billing.outgoing.signing import signed_headers
 from billing.selectors.webhooks import list_endpoints
 from billing.services import webhook_endpoints as endpoints
 from billing.services import webhook_messages
+from billing.services.notice_expansion import expand_due_notices
 from billing.services.sealing import CannotUnseal, is_sealed_by_first_key
 from billing.services.webhook_claims import claim_delivery
 from billing.services.webhook_messages import purge_deleted_endpoints
@@ -130,6 +132,33 @@ def test_a_second_rotation_ends_the_first_secret(customer: BillingCustomer) -> N
     third = endpoints.rotate_secret(endpoint=first.endpoint, now=now)
 
     assert endpoints.secrets_of(endpoint=third.endpoint, now=now) == [third.secret, second.secret]
+
+
+def test_the_owner_is_told_of_a_new_endpoint_and_a_new_secret(customer: BillingCustomer) -> None:
+    assert customer.user is not None
+    EmailAddress.objects.create(user=customer.user, email=customer.user.email, verified=True, primary=True)
+    made = subscribe(customer, "https://hooks.example.com/in?token=secret")
+    endpoints.rotate_secret(endpoint=made.endpoint, now=timezone.now())
+
+    expand_due_notices()
+
+    assert list(OutgoingMail.objects.order_by("pk").values_list("kind", flat=True)) == [
+        "webhook.added",
+        "webhook.rotated",
+    ]
+    assert Notice.objects.get(event="webhook.added").payload == {
+        "endpoint": made.endpoint.public_id,
+        "host": "hooks.example.com",
+        "events": ["hold.expired"],
+    }
+    assert Notice.objects.get(event="webhook.rotated").payload["host"] == "hooks.example.com"
+
+
+def test_of_endpoints_of_all_customers_nobody_is_told(customer: BillingCustomer) -> None:
+    made = subscribe(None, URL)
+    endpoints.rotate_secret(endpoint=made.endpoint, now=timezone.now())
+
+    assert not Notice.objects.filter(event__startswith="webhook.").exists()
 
 
 def test_deleting_hides_at_once_and_leaves_no_secret(customer: BillingCustomer) -> None:

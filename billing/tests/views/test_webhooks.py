@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.contrib.auth.models import Permission
 from django.test import Client
 from django.utils import timezone
@@ -15,6 +16,7 @@ from billing.services.customers import ensure_customer
 from billing.services.webhook_endpoints import disable_endpoint, secrets_of
 from billing.tests.integrator import message_for, subscribe
 from billing.tests.shop import make_customer
+from billing.views.webhook_acts import ACTS_PER_MINUTE
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet_broker")]
 LIST, NEW, URL = "/billing/webhooks/", "/billing/webhooks/new/", "https://hooks.example.com/in"
@@ -208,6 +210,26 @@ def test_a_failing_endpoint_says_since_when(browser: Client, endpoint: WebhookEn
 
     assert "Every request has failed since" in browser.get(page(endpoint)).content.decode()
     assert "Failing" in browser.get(LIST).content.decode()
+
+
+def test_test_events_and_replays_are_limited_by_the_minute(browser: Client, endpoint: WebhookEndpoint) -> None:
+    delivery = message_for(endpoint)
+    WebhookDelivery.objects.update(state="delivered", next_try_at=None, ended_at=timezone.now())
+    with time_machine.travel(timezone.now().replace(second=15), tick=False) as clock:
+        for _ in range(ACTS_PER_MINUTE):
+            browser.post(page(endpoint, "test/"))
+        assert WebhookDelivery.objects.filter(event="webhook.test").count() == ACTS_PER_MINUTE
+
+        refused = browser.post(page(endpoint, f"{delivery.public_id}/replay/"), follow=True)
+        browser.post(page(endpoint, "test/"))
+
+        assert "Too many requests. Try again in 45 seconds." in refused.content.decode()
+        assert WebhookDelivery.objects.get(pk=delivery.pk).state == "delivered"
+        assert WebhookDelivery.objects.filter(event="webhook.test").count() == ACTS_PER_MINUTE
+        clock.shift(45)
+        browser.post(page(endpoint, f"{delivery.public_id}/replay/"))
+
+    assert WebhookDelivery.objects.get(pk=delivery.pk).state == "pending"
 
 
 def test_deleting_asks_first(browser: Client, endpoint: WebhookEndpoint) -> None:
