@@ -47,12 +47,15 @@ def plan_posted(*, target: Decimal, consumed: Decimal, expired: Decimal) -> Deci
 
 
 def is_counted(*, total_minor: int, from_balance_minor: int) -> bool:
-    """Whether a paid invoice counts: one that moved nothing, such as a trial's or a 100 % code's, grants nothing."""
-    return bool(total_minor or from_balance_minor)
+    """Whether a paid invoice counts: one that asked for nothing, such as a trial's or a 100 % code's, grants nothing.
+
+    Money of the customer's that paid it counts; a debt to Stripe that happened to be settled with it does not.
+    """
+    return bool(total_minor) or from_balance_minor > 0
 
 
 def split_minor(*, amount_minor: int, weights: Sequence[int]) -> list[int]:
-    """An amount in parts as large as the weights (not negative, not all 0), exact to the minor unit."""
+    """An amount in parts as large as the weights (signed; together not 0), exact to the minor unit."""
     whole, so_far, given, parts = sum(weights), 0, 0, []
     for weight in weights:
         so_far += weight

@@ -29,7 +29,10 @@ class Money:
         """The tax that is still owed: it goes back in proportion, counted on the whole sum, half to even."""
         if not self.collected_minor:
             return 0
-        back = share_minor(amount_minor=self.tax_minor, part=self.given_back_minor, whole=self.collected_minor)
+        # A period of a plan may have collected less than nothing: its share of an invoice that another one pays.
+        sign = 1 if self.collected_minor > 0 else -1
+        part, whole = sign * self.given_back_minor, sign * self.collected_minor
+        back = share_minor(amount_minor=self.tax_minor, part=part, whole=whole)
         return self.tax_minor - back
 
     @property

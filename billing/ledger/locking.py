@@ -193,7 +193,7 @@ def load_history(*, accounts: LockedAccounts, postings: Sequence[Posting], now: 
     past_entries = {
         entry.pk: accounts[entry.customer_id].past_entries.setdefault(
             entry.pk,
-            PastEntry(entry.pk, EntryKind(entry.kind), entry.amount, entry.payment_id),
+            PastEntry(entry.pk, EntryKind(entry.kind), entry.amount, entry.payment_id, entry.plan_period_id),
         )
         for entry in chosen.filter(amount__lt=0).order_by("customer_id", "sequence")
     }

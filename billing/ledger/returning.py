@@ -21,7 +21,10 @@ def undone_entries(*, account: Account, posting: Posting) -> list[PastEntry]:
         taken = [
             past
             for past in account.past_entries.values()
-            if past.kind in _OF_MONEY and past.payment_id == posting.payment_id and posting.payment_id is not None
+            if past.kind in _OF_MONEY
+            and past.payment_id == posting.payment_id
+            and posting.payment_id is not None
+            and posting.plan_period_id in (None, past.plan_period_id)
         ]
         return taken[::-1]
     # What a correction charged on top of a usage is a part of what it cost, and the newest part.

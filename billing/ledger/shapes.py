@@ -126,6 +126,7 @@ class PastEntry:
     kind: EntryKind
     amount: Decimal
     payment_id: int | None
+    plan_period_id: int | None = None
     drawn: list[tuple[int, Decimal]] = field(default_factory=list)
     returned: Decimal = ZERO
 
@@ -255,7 +256,7 @@ class Account:
         self.entries.append(entry)
         self.known_keys[entry.key] = KnownEntry(ref, entry.request_hash)
         if entry.amount < 0:
-            self.past_entries[ref] = PastEntry(ref, entry.kind, entry.amount, entry.payment_id)
+            self.past_entries[ref] = PastEntry(ref, entry.kind, entry.amount, entry.payment_id, entry.plan_period_id)
         return ref
 
     def new_entry(self, sequence: int) -> NewEntry:

@@ -163,7 +163,7 @@ CHECKS = {
         FROM billing_payment p
         LEFT JOIN billing_ledgerentry e ON e.customer_id = p.customer_id AND e.payment_id = p.id
             AND e.kind NOT IN ('expiry', 'write_off')
-        WHERE <customers:p.customer_id> GROUP BY p.id
+        WHERE <customers:p.customer_id> AND p.kind <> 'plan' GROUP BY p.id
         HAVING coalesce(sum(e.amount), 0) NOT BETWEEN 0 AND p.credits + p.bonus_credits
             OR (coalesce(sum(e.amount), 0) > 0 AND p.paid_at IS NULL) OR count(e.id) <> p.posting_count
     """,

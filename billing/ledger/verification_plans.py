@@ -20,10 +20,10 @@ PLAN_CHECKS = {
                        * CASE WHEN coalesce(m.paid_amount_minor, 0) = 0 THEN 1
                               ELSE (m.paid_amount_minor - m.given_back_minor) * 1.000000000000 / m.paid_amount_minor
                          END) AS worth
-                   FROM billing_invoiceline l JOIN billing_invoice i ON i.id = l.invoice_id
+                   FROM billing_invoice i JOIN billing_invoiceline l ON l.invoice_id = i.id
                    LEFT JOIN billing_payment m ON m.id = i.payment_id
-                   WHERE i.status = 'paid' AND l.unit_credits IS NOT NULL
-                       AND (i.total_minor <> 0 OR i.from_balance_minor <> 0)
+                   WHERE <customers:i.customer_id> AND i.status = 'paid' AND l.unit_credits IS NOT NULL
+                       AND (i.total_minor <> 0 OR i.from_balance_minor > 0)
                    GROUP BY l.period_id) l ON l.period_id = p.id
         WHERE <customers:p.customer_id> AND abs(p.target_credits - greatest(0, coalesce(l.worth, 0))) > 0.000002
     """,
@@ -34,7 +34,8 @@ PLAN_CHECKS = {
         FROM billing_planperiod p
         LEFT JOIN (SELECT period_id, count(*) AS count, max(number) AS number,
                           (array_agg(kept_credits ORDER BY number DESC))[1] AS kept
-                   FROM billing_planmovement GROUP BY period_id) m ON m.period_id = p.id
+                   FROM billing_planperiod own JOIN billing_planmovement moved ON moved.period_id = own.id
+                   WHERE <customers:own.customer_id> GROUP BY period_id) m ON m.period_id = p.id
         WHERE <customers:p.customer_id> AND (p.movement_count <> coalesce(m.count, 0)
             OR p.movement_count <> coalesce(m.number, 0) OR coalesce(m.kept, 0) <> p.target_credits)
     """,

@@ -69,6 +69,9 @@ class PlanPeriod(models.Model):
     target_credits = CreditsField(
         default=0, help_text="The sum over its paid lines, never below zero, rounded down once."
     )
+    succeeded_at = models.DateTimeField(
+        null=True, blank=True, help_text="When its allowance ended or kept those before it: once, when it came first."
+    )
     posting_count = models.PositiveIntegerField(default=0, help_text="How many entries it has: plan:(id):1 to n.")
     movement_count = models.PositiveIntegerField(default=0, help_text="How many movements of money it has.")
 

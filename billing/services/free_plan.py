@@ -48,7 +48,7 @@ def grant_free_plan(
         if should_stop():
             break
         result.looked_at += 1
-        if not dry_run and _grant(customer_id=customer_id, first=first):
+        if not dry_run and _grant(customer_id=customer_id, first=first, now=now):
             result.granted += 1
     log.info("free_plan_granted", month=result.month, looked_at=result.looked_at, granted=result.granted)
     return result
@@ -72,11 +72,11 @@ def _due(*, first: datetime, now: datetime) -> QuerySet[BillingCustomer]:
     )
 
 
-def _grant(*, customer_id: int, first: datetime) -> bool:
+def _grant(*, customer_id: int, first: datetime, now: datetime) -> bool:
     next_first = (first + timedelta(days=32)).replace(day=1)
     with transaction.atomic(durable=True):
         lock_accounts(customer_ids=[customer_id])
-        if Subscription.objects.filter(pk__in=entitling_subscriptions(now=first), customer_id=customer_id).exists():
+        if Subscription.objects.filter(pk__in=entitling_subscriptions(now=now), customer_id=customer_id).exists():
             return False
         posting = Posting(
             customer_id=customer_id,

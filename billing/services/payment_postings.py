@@ -18,7 +18,7 @@ from billing.money import ZERO
 from billing.pricing import credits_kept, credits_taken
 from billing.services.payment_money_back import MoneyChange
 
-_REVERSALS = {EntryKind.REFUND: EntryKind.REFUND_REVERSAL, EntryKind.DISPUTE: EntryKind.DISPUTE_REVERSAL}
+REVERSALS = {EntryKind.REFUND: EntryKind.REFUND_REVERSAL, EntryKind.DISPUTE: EntryKind.DISPUTE_REVERSAL}
 
 
 def post_purchase(payment: Payment, *, granted: Decimal) -> None:
@@ -49,13 +49,13 @@ def post_difference(payment: Payment, *, granted: Decimal, changes: Sequence[Mon
     taken = credits_taken(granted=granted, kept=kept, consumed=consumed, expired=expired)
     difference = taken - taken_so_far
     if difference > 0:
-        kind, occurred_at, _ = _name(payment, changes, out=True)
+        kind, occurred_at, _ = name_change(payment, changes, out=True)
         _post(payment, kind=kind, amount=-difference, occurred_at=occurred_at)
     elif difference < 0:
-        kind, occurred_at, away = _name(payment, changes, out=False)
-        _reopen_written_off(payment, needed=-difference)
+        kind, occurred_at, away = name_change(payment, changes, out=False)
+        reopen_written_off(payment, needed=-difference)
         until = occurred_at + away if occurred_at else None
-        _post(payment, kind=_REVERSALS[kind], amount=-difference, occurred_at=occurred_at, return_until=until)
+        _post(payment, kind=REVERSALS[kind], amount=-difference, occurred_at=occurred_at, return_until=until)
 
 
 def record_movement(payment: Payment, *, first_posting: int, occurred_at: datetime) -> None:
@@ -112,7 +112,7 @@ def _post(
     )
 
 
-def _reopen_written_off(payment: Payment, *, needed: Decimal) -> None:
+def reopen_written_off(payment: Payment, *, needed: Decimal) -> None:
     """Where staff gave up the debt that a claw-back left, and its money comes back after all, the debt stands again.
 
     Else the customer would keep both: what was forgiven, and what comes back. What is still owed vanishes first, then
@@ -142,7 +142,7 @@ def _reopen_written_off(payment: Payment, *, needed: Decimal) -> None:
     )
 
 
-def _name(
+def name_change(
     payment: Payment, changes: Sequence[MoneyChange], *, out: bool
 ) -> tuple[EntryKind, datetime | None, timedelta]:
     """What to call the entry (as money that goes out), when it happened, and how long the money was away."""

@@ -1,7 +1,7 @@
 """Payments converge: merge facts, then post the difference between what the ledger holds and what it should hold."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 from django.db import transaction
@@ -249,7 +249,8 @@ def _converge_plan(payment: Payment, *, changes: Sequence[MoneyChange], told_at:
         customer_id=payment.customer_id,
         periods=list(periods),
         occurred_at=max((change.occurred_at for change in changes), default=told_at),
-        away=max((change.away for change in changes), default=timedelta(0)),
+        payment=payment,
+        changes=changes,
     )
 
 

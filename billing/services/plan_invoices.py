@@ -4,7 +4,7 @@ Lines of a paid invoice never change, and being paid or void is final, so any or
 in the same credits.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import structlog
@@ -19,6 +19,7 @@ from billing.models import (
     InvoiceStatus,
     Payment,
     PaymentKind,
+    Plan,
     PlanPeriod,
     PlanPrice,
     Severity,
@@ -73,7 +74,7 @@ def converge_invoice(*, facts: PlanInvoiceFacts, read_at: datetime, event_type: 
     if facts.is_paid:
         _merge_payment(invoice=invoice, facts=facts)
     elif event_type in _UNPAID and facts.status == InvoiceStatus.OPEN:
-        plan = next((period.plan for period in periods if period.plan), None)
+        plan = _plan_of_lines(facts)
         announce_unpaid(invoice=invoice, facts=facts, plan=plan, is_action_needed=event_type == _ACTION_NEEDED)
     converge_periods(customer_id=customer.pk, periods=periods, occurred_at=facts.paid_at or read_at)
     return Convergence.CONVERGED
@@ -110,6 +111,7 @@ def _merge_lines(*, invoice: Invoice, facts: PlanInvoiceFacts) -> list[PlanPerio
     prices = {
         price.stripe_price_id: price
         for price in PlanPrice.objects.filter(stripe_price_id__in=[line.price_id for line in facts.lines])
+        if price.currency == facts.currency  # a price may have other currencies at Stripe, which buy another amount
     }
     periods: dict[int, PlanPeriod] = {line.period.pk: line.period for line in known.values() if line.period is not None}
     main: PlanPeriod | None = next(iter(periods.values()), None)
@@ -127,7 +129,7 @@ def _merge_lines(*, invoice: Invoice, facts: PlanInvoiceFacts) -> list[PlanPerio
             periods[period.pk] = period
     for period in periods.values():
         _name_plan(period)
-    _follow_unknown_prices(invoice=invoice)
+    _follow_unknown_prices(invoice=invoice, of_plan=[line.id for line in facts.lines if line.subscription_id])
     return [periods[pk] for pk in sorted(periods)]
 
 
@@ -145,13 +147,24 @@ def _period_of(*, invoice: Invoice, told: InvoiceLineFacts) -> PlanPeriod:
 
 
 def _name_plan(period: PlanPeriod) -> None:
-    """The plan of a period is that of the line that begins last, whatever the order in which lines were read."""
-    lines = period.lines.filter(amount_minor__gt=0, unit_credits__isnull=False).order_by("-starts_at", "-line_id")
+    """The plan of a period is that of the paid line that begins last, whatever the order in which lines were read.
+
+    A change whose invoice is not paid changes nothing of what was paid before.
+    """
+    lines = period.lines.filter(amount_minor__gt=0, unit_credits__isnull=False, invoice__status=InvoiceStatus.PAID)
+    lines = lines.order_by("-starts_at", "-line_id")
     price_id = lines.values_list("price_id", flat=True).first()
     price = PlanPrice.objects.select_related("plan").filter(stripe_price_id=price_id or "").first()
     if price is not None and period.plan_id != price.plan_id:
         period.plan = price.plan
         period.save(update_fields=["plan"])
+
+
+def _plan_of_lines(facts: PlanInvoiceFacts) -> Plan | None:
+    """What an invoice asks money for, paid or not."""
+    wanted = [line.price_id for line in facts.lines if line.amount_minor > 0]
+    price = PlanPrice.objects.filter(stripe_price_id__in=wanted).select_related("plan").order_by("-plan__rank").first()
+    return price.plan if price else None
 
 
 def _fill_line(
@@ -166,10 +179,9 @@ def _fill_line(
         line.unit_amount_minor, line.unit_credits = price.amount_minor, price.credits
 
 
-def _follow_unknown_prices(*, invoice: Invoice) -> None:
+def _follow_unknown_prices(*, invoice: Invoice, of_plan: Sequence[str]) -> None:
     """A line of a price that is no plan's grants nothing, and staff hear of it once it is paid."""
-    unknown = invoice.lines.filter(unit_credits__isnull=True, ends_at__isnull=False).exclude(period__isnull=True)
-    unknown = unknown.exclude(price_id="").order_by("pk")
+    unknown = invoice.lines.filter(unit_credits__isnull=True, line_id__in=of_plan).order_by("pk")
     if not unknown.exists():
         end_findings_about(kinds=[UNKNOWN_PRICE], subject=invoice.invoice_id, reason="Its prices are known by now.")
     elif invoice.status == InvoiceStatus.PAID:

@@ -1,68 +1,100 @@
-"""How long allowances live: the next one ends or keeps those before it, and a subscription that ended keeps its last.
+"""How long allowances live: the next one ends or keeps those before it, and a subscription that ends keeps its last.
 
-What is done depends on the rows alone, so doing it again changes nothing, and the order of events does not matter.
+Each is done once, when it happens: what comes back to an old allowance later has a life of its own (rule 10).
 """
 
+from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 
+from django.db.models import Max, Q
 from django.utils import timezone
 
+from billing import conf
 from billing.ledger.grant_lives import GrantLife, change_grant_lives
-from billing.models import CreditGrant, PlanPeriod, Rollover, Subscription
+from billing.models import CreditGrant, InvoiceStatus, PlanPeriod, Rollover
 from billing.money import ZERO
+
+_PAID = Q(lines__invoice__status=InvoiceStatus.PAID, lines__amount_minor__gt=0)
 
 
 def settle_plan_lives(*, customer_id: int, subscription_id: str) -> None:
-    """End, keep or shorten the open allowances of a subscription. Call under the lock on the customer's balance."""
-    periods = PlanPeriod.objects.filter(subscription_id=subscription_id, target_credits__gt=0)
-    latest = periods.select_related("plan").order_by("-ends_at").first()
+    """Let the newest allowance of a subscription end or keep those before it, by the rule of its plan.
+
+    Those that came before it once, when it comes; those of an earlier period whose invoice comes late, when they come.
+    Call under the lock on the customer's balance.
+    """
+    latest = _latest(subscription_id)
     if latest is None:
         return
-    grants = list(
-        CreditGrant.objects.filter(customer_id=customer_id, plan_period__subscription_id=subscription_id, is_open=True)
-        .select_related("plan_period")
-        .order_by("-plan_period__ends_at", "-pk")
-    )
+    grants = _open_grants(customer_id=customer_id, subscription_id=subscription_id)
     earlier = [grant for grant in grants if grant.plan_period_id != latest.pk]
-    lives = [*_after_cancellation(subscription_id=subscription_id, grants=grants), *_roll_over(latest, grants, earlier)]
+    since = latest.succeeded_at
+    judged = [grant for grant in earlier if since is None or grant.created_at > since]
+    kept_already = sum((grant.remaining for grant in earlier if grant not in judged), ZERO)
+    own = [grant.expires_at for grant in grants if grant.plan_period_id == latest.pk and grant.expires_at]
+    lives = _roll_over(latest, judged, room=_room(latest, kept_already=kept_already), kept_until=max(own, default=None))
+    if lives:
+        change_grant_lives(customer_id=customer_id, lives=lives)
+    if since is None or judged:
+        latest.succeeded_at = timezone.now()
+        latest.save(update_fields=["succeeded_at"])
+
+
+def end_with_subscription(*, customer_id: int, subscription_id: str) -> None:
+    """No payment is to come, so no days of grace: credits last to the end of the newest period that was paid.
+
+    Call once, when the subscription ends, under the lock on the customer's balance.
+    """
+    latest = _latest(subscription_id)
+    if latest is None:
+        return
+    with_grace = latest.ends_at + conf.plan_credits_grace()
+    lives = [
+        GrantLife(grant_id=grant.pk, expires_at=latest.ends_at)
+        for grant in _open_grants(customer_id=customer_id, subscription_id=subscription_id)
+        if grant.expires_at and latest.ends_at < grant.expires_at <= with_grace
+    ]
     if lives:
         change_grant_lives(customer_id=customer_id, lives=lives)
 
 
-def _after_cancellation(*, subscription_id: str, grants: list[CreditGrant]) -> list[GrantLife]:
-    """No payment is to come, so no days of grace: credits last to the end of their period."""
-    ended = Subscription.objects.filter(subscription_id=subscription_id, ended_at__isnull=False).exists()
-    if not ended:
-        return []
-    return [
-        GrantLife(grant_id=grant.pk, expires_at=grant.plan_period.ends_at)
-        for grant in grants
-        if grant.plan_period is not None and grant.expires_at and grant.expires_at > grant.plan_period.ends_at
-    ]
+def _latest(subscription_id: str) -> PlanPeriod | None:
+    """The period whose paid line begins last: it need not be the one that ends last, where a year became a month."""
+    periods = PlanPeriod.objects.filter(subscription_id=subscription_id, target_credits__gt=0)
+    periods = periods.select_related("plan").annotate(begun_at=Max("lines__starts_at", filter=_PAID))
+    return periods.filter(begun_at__isnull=False).order_by("-begun_at", "-ends_at").first()
 
 
-def _roll_over(latest: PlanPeriod, grants: list[CreditGrant], earlier: list[CreditGrant]) -> list[GrantLife]:
-    """What becomes of earlier allowances, by the rule of the plan that came last; the newest are kept first."""
-    rule = Rollover(latest.plan.rollover) if latest.plan else Rollover.NONE
-    room: Decimal | None = ZERO if rule is Rollover.NONE else None
-    if rule is Rollover.CAPPED and latest.plan and latest.plan.rollover_cap is not None:
-        room = latest.plan.rollover_cap
-    now = timezone.now()
-    kept_until = max(
-        (grant.expires_at for grant in grants if grant.plan_period_id == latest.pk and grant.expires_at), default=None
+def _open_grants(*, customer_id: int, subscription_id: str) -> list[CreditGrant]:
+    """The newest period's first."""
+    grants = CreditGrant.objects.filter(
+        customer_id=customer_id, plan_period__subscription_id=subscription_id, is_open=True
     )
-    lives = []
+    return list(grants.select_related("plan_period").order_by("-plan_period__ends_at", "-pk"))
+
+
+def _room(latest: PlanPeriod, *, kept_already: Decimal) -> Decimal | None:
+    """How much of earlier allowances may stay; None: all of it."""
+    rule = Rollover(latest.plan.rollover) if latest.plan else Rollover.NONE
+    if rule is Rollover.UNLIMITED:
+        return None
+    cap = latest.plan.rollover_cap if latest.plan and rule is Rollover.CAPPED else None
+    return max(ZERO, (cap or ZERO) - kept_already)
+
+
+def _roll_over(
+    latest: PlanPeriod, earlier: Sequence[CreditGrant], *, room: Decimal | None, kept_until: datetime | None
+) -> list[GrantLife]:
+    """The newest are kept first, as long as the new allowance lasts."""
+    now, lives = timezone.now(), []
     for grant in earlier:
         keep = grant.remaining if room is None else min(room, grant.remaining)
         if room is not None:
             room -= keep
-        if not keep:
-            ends_at = min(grant.expires_at or now, now)
-        elif kept_until is not None:
-            ends_at = max(grant.expires_at or kept_until, kept_until)
-        else:
-            ends_at = grant.expires_at or now
-        if keep != grant.remaining or ends_at != grant.expires_at:
-            # What ends as a whole lapses, so that holds keep their part of it.
-            lives.append(GrantLife(grant_id=grant.pk, expires_at=ends_at, keep=keep or None))
+        if not keep:  # what ends as a whole lapses, so that holds keep their part of it
+            lives.append(GrantLife(grant_id=grant.pk, expires_at=min(grant.expires_at or now, now)))
+            continue
+        until = kept_until or latest.ends_at
+        lives.append(GrantLife(grant_id=grant.pk, expires_at=max(grant.expires_at or until, until), keep=keep))
     return lives

@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from django.db.models import F, Sum
 from django.utils import timezone
 
 from billing import conf
-from billing.kinds import EntryKind
+from billing.kinds import CLAW_BACKS, EntryKind
 from billing.ledger.posting import expire_lapsed_credits_of, post_entries
 from billing.ledger.shapes import Posting
 from billing.models import (
@@ -17,12 +18,15 @@ from billing.models import (
     InvoiceLine,
     InvoiceStatus,
     LedgerEntry,
+    Payment,
     PlanMovement,
     PlanPeriod,
     Subscription,
 )
 from billing.money import ZERO
 from billing.plan_pricing import PaidLine, is_counted, plan_posted, plan_target, split_minor
+from billing.services.payment_money_back import MoneyChange
+from billing.services.payment_postings import REVERSALS, name_change, reopen_written_off
 from billing.services.plan_lives import settle_plan_lives
 
 
@@ -46,23 +50,26 @@ def converge_periods(
     customer_id: int,
     periods: Sequence[PlanPeriod],
     occurred_at: datetime,
-    away: timedelta = timedelta(0),
+    payment: Payment | None = None,
+    changes: Sequence[MoneyChange] = (),
 ) -> None:
     """Bring the credits of periods in line with their lines, and the lives of allowances with the latest of them.
 
-    Call under the lock on the customer's balance. `away` is how long money was gone that came back: credits that come
-    with it last at least so long from `occurred_at`.
+    Call under the lock on the customer's balance. Where money of an invoice's `payment` went or came back, `changes`
+    say so: credits then go as with any payment, by a claw-back, and come back by undoing it.
     """
     if not periods:
         return
     expire_lapsed_credits_of(customer_id=customer_id)
     for period in sorted(periods, key=lambda one: (one.ends_at, one.pk)):
-        _converge(period=period, occurred_at=occurred_at, away=away)
+        _converge(period=period, occurred_at=occurred_at, payment=payment, changes=changes)
     for subscription_id in sorted({period.subscription_id for period in periods}):
         settle_plan_lives(customer_id=customer_id, subscription_id=subscription_id)
 
 
-def _converge(*, period: PlanPeriod, occurred_at: datetime, away: timedelta) -> None:
+def _converge(
+    *, period: PlanPeriod, occurred_at: datetime, payment: Payment | None, changes: Sequence[MoneyChange]
+) -> None:
     lines = _paid_lines(period)
     before = period.target_credits
     period.target_credits = plan_target(
@@ -84,9 +91,11 @@ def _converge(*, period: PlanPeriod, occurred_at: datetime, away: timedelta) -> 
     target = plan_posted(target=period.target_credits, consumed=consumed, expired=expired)
     difference = target - posted_for(period)
     money, known = _money_of(period=period, lines=lines), _known_money(period)
+    if difference and payment is not None:
+        difference = _move_with_money(period=period, payment=payment, changes=changes, difference=difference)
     if difference:
         cost_minor = max(0, money.net_minor - known.net_minor) if difference > 0 else 0
-        _post(period=period, amount=difference, cost_minor=cost_minor, occurred_at=occurred_at, away=away)
+        _post_allowance(period=period, amount=difference, cost_minor=cost_minor, occurred_at=occurred_at)
     _record_movement(
         period=period,
         money=money,
@@ -124,41 +133,77 @@ def _drawn_on(period: PlanPeriod) -> tuple[Decimal, Decimal]:
     entries = LedgerEntry.objects.filter(plan_period=period)
     expired = -(entries.filter(kind=EntryKind.EXPIRY).aggregate(total=Sum("amount"))["total"] or ZERO)
     by_reversals = GrantAllocation.objects.filter(
-        entry__in=entries.filter(kind=EntryKind.PLAN_REVERSAL), grant__plan_period=period
+        entry__in=entries.filter(kind__in=CLAW_BACKS), grant__plan_period=period
     ).aggregate(total=Sum("amount"))["total"]
     drawn = period.grants.aggregate(total=Sum(F("amount") - F("remaining")))["total"] or ZERO
     return drawn - expired - (by_reversals or ZERO), expired
 
 
-def _post(*, period: PlanPeriod, amount: Decimal, cost_minor: int, occurred_at: datetime, away: timedelta) -> None:
+def _move_with_money(
+    *, period: PlanPeriod, payment: Payment, changes: Sequence[MoneyChange], difference: Decimal
+) -> Decimal:
+    """Take or give back what money that moved is worth in credits; gives what is left to be an allowance.
+
+    What comes back undoes what was taken for the same payment and period, at most that.
+    """
+    if difference < 0:
+        kind, occurred_at, _ = name_change(payment, changes, out=True)
+        _post(period=period, kind=kind, amount=difference, occurred_at=occurred_at, payment_id=payment.pk)
+        return ZERO
+    own = LedgerEntry.objects.filter(payment=payment, plan_period=period)
+    taken = -(own.aggregate(total=Sum("amount"))["total"] or ZERO)
+    back = min(difference, max(ZERO, taken))
+    if not back:
+        return difference
+    kind, occurred_at, away = name_change(payment, changes, out=False)
+    reopen_written_off(payment, needed=back)
+    _post(
+        period=period,
+        kind=REVERSALS[kind],
+        amount=back,
+        occurred_at=occurred_at,
+        payment_id=payment.pk,
+        return_until=occurred_at + away if occurred_at else None,
+    )
+    return difference - back
+
+
+def _post_allowance(*, period: PlanPeriod, amount: Decimal, cost_minor: int, occurred_at: datetime) -> None:
+    is_allowance = amount > 0
+    _post(
+        period=period,
+        kind=EntryKind.PLAN_ALLOWANCE if is_allowance else EntryKind.PLAN_REVERSAL,
+        amount=amount,
+        occurred_at=occurred_at,
+        cost_minor=cost_minor,
+        currency=period.currency if is_allowance else "",
+        expires_at=_life_of(period) if is_allowance else None,
+    )
+
+
+def _post(*, period: PlanPeriod, kind: EntryKind, amount: Decimal, occurred_at: datetime | None, **more: Any) -> None:
     """`posting_count` numbers a period's entries, under the lock on the balance."""
     period.posting_count += 1
-    is_allowance = amount > 0
-    name = period.plan.name if period.plan else "Subscription"
-    lives = _life_of(period=period, occurred_at=occurred_at, away=away) if is_allowance else None
     post_entries(
         postings=[
             Posting(
                 customer_id=period.customer_id,
-                kind=EntryKind.PLAN_ALLOWANCE if is_allowance else EntryKind.PLAN_REVERSAL,
+                kind=kind,
                 amount=amount,
                 key=_key(period, number=period.posting_count),
-                description=name,
+                description=period.plan.name if period.plan else "Subscription",
                 occurred_at=occurred_at,
                 plan_period_id=period.pk,
-                cost_minor=cost_minor,
-                currency=period.currency if is_allowance else "",
-                expires_at=lives,
+                **more,
             )
         ]
     )
 
 
-def _life_of(*, period: PlanPeriod, occurred_at: datetime, away: timedelta) -> datetime:
+def _life_of(period: PlanPeriod) -> datetime:
     """An allowance outlives its period by some days, in which the next payment may come; not where none comes."""
     has_ended = Subscription.objects.filter(subscription_id=period.subscription_id, ended_at__isnull=False).exists()
-    ends_at = period.ends_at if has_ended else period.ends_at + conf.plan_credits_grace()
-    return max(ends_at, occurred_at + away) if away else ends_at
+    return period.ends_at if has_ended else period.ends_at + conf.plan_credits_grace()
 
 
 def _money_of(*, period: PlanPeriod, lines: Sequence[InvoiceLine]) -> PeriodMoney:
@@ -179,17 +224,14 @@ def _money_of(*, period: PlanPeriod, lines: Sequence[InvoiceLine]) -> PeriodMone
 
 
 def _share(*, period: PlanPeriod, invoice_pk: int, amount_minor: int) -> int:
-    """A period's part of an amount of an invoice: as its lines are a part of those that have the same sign."""
+    """A period's part of an amount of an invoice: as the money of its lines is a part of all of it, signed."""
     if not amount_minor:
         return 0
     sums: dict[int, int] = {}
     rows = InvoiceLine.objects.filter(invoice_id=invoice_pk, period__isnull=False).order_by("period_id", "pk")
     for period_id, money in rows.values_list("period_id", "money_minor"):
         sums[period_id] = sums.get(period_id, 0) + money
-    sign = 1 if amount_minor > 0 else -1
-    weights = {period_id: max(0, sign * money) for period_id, money in sums.items()}
-    if not any(weights.values()):
-        weights = {max(sums): 1}
+    weights = sums if sum(sums.values()) else {max(sums): 1}
     parts = split_minor(amount_minor=amount_minor, weights=list(weights.values()))
     return dict(zip(weights, parts, strict=True)).get(period.pk, 0)
 

@@ -10,7 +10,7 @@ from billing.models import BillingCustomer, Plan, PlanPrice, Subscription, Subsc
 from billing.services.convergence import Convergence
 from billing.services.parked_events import wake_parked_events
 from billing.services.plan_invoices import find_customer_at_stripe
-from billing.services.plan_lives import settle_plan_lives
+from billing.services.plan_lives import end_with_subscription
 from billing.services.subscription_notices import announce_change, announce_trial_end
 from billing.services.trial_credits import grant_trial_credits
 
@@ -44,7 +44,8 @@ def store_subscription(
     before = None if known is None else Subscription.objects.select_related("plan").get(pk=known.pk)
     after = _write(customer=customer, known=known, facts=facts, read_at=read_at)
     announce_change(before=before, after=after)
-    settle_plan_lives(customer_id=customer.pk, subscription_id=facts.id)
+    if after.ended_at is not None and (before is None or before.ended_at is None):
+        end_with_subscription(customer_id=customer.pk, subscription_id=facts.id)
     if _is_on_trial(facts) and after.plan is not None and after.plan.trial_credits:
         grant_trial_credits(customer=customer, subscription=after, plan=after.plan, card_fingerprint=card_fingerprint)
     wake_parked_events(named=[facts.id])

@@ -33,7 +33,8 @@ def read_subscriptions(reading: Reading) -> None:
             found = reading.gateway.retrieve_subscription(subscription_id=row.subscription_id)
         except StripeObjectMissing:
             continue  # of another account or mode: what was paid for it is compared by its invoices
-        _compare(reading, [found])
+        if not _compare(reading, [found]):  # a pause, say: it is not asked for again before its next period
+            Subscription.objects.filter(pk=row.pk, read_at__lt=reading.now).update(read_at=reading.now)
         reading.counts.add_object("subscriptions")
     reading.progress(step="subscriptions", at=None)
 
@@ -47,17 +48,20 @@ def read_our_invoices(reading: Reading) -> None:
     reading.progress(step="our_invoices", at=None)
 
 
-def _compare(reading: Reading, page: list[SubscriptionFacts]) -> None:
+def _compare(reading: Reading, page: list[SubscriptionFacts]) -> int:
+    """Collect how subscriptions differ from their mirrors; gives how many differences there are."""
     customers = customers_at_stripe(stripe_customer_ids=[one.customer_id for one in page])
     rows = {
         row.subscription_id: row for row in Subscription.objects.filter(subscription_id__in=[one.id for one in page])
     }
-    reading.collect(
+    differences = [
         difference
         for one in page
         if (customer := customers.get(one.customer_id)) is not None
         for difference in compare_subscription(subscription=one, row=rows.get(one.id), customer=customer)
-    )
+    ]
+    reading.collect(differences)
+    return len(differences)
 
 
 def _check_invoice(reading: Reading, invoice: Invoice) -> Difference | None:

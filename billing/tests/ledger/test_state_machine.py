@@ -67,9 +67,9 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(size=SIZES, lifetime=LIFETIMES, is_plan=st.booleans())
     def receive_free_credits(self, size: int, lifetime: int | None, is_plan: bool) -> None:
-        kind = EntryKind.PLAN_ALLOWANCE if is_plan else EntryKind.PROMOTION
+        kind = EntryKind.PROMOTION  # a plan's allowance has the same life, in another place of burn-down
         expires = None if lifetime is None else self.hour + lifetime
-        self._post(kind, size, expires_at=None if expires is None else at(expires))
+        self._post(kind, size, expires_at=None if expires is None else at(expires), priority=PLAN if is_plan else FREE)
         self.model.grant(
             now=self.hour, kind=kind, size=size, priority=PLAN if is_plan else FREE, expires_at=expires, payment=None
         )
