@@ -2,14 +2,15 @@
 
 PLAN_CHECKS = {
     "plan_periods_hold_what_their_lines_allow": """
-        SELECT p.customer_id, max(e.id), 'period ' || p.id || ' of ' || p.subscription_id || ' has '
-            || coalesce(sum(e.amount) FILTER (WHERE e.kind <> 'expiry'), 0) || ' posted by '
-            || count(e.id) FILTER (WHERE e.kind <> 'expiry') || ' entries, its lines allow ' || p.target_credits
-        FROM billing_planperiod p LEFT JOIN billing_ledgerentry e ON e.plan_period_id = p.id
-        WHERE <customers:p.customer_id> GROUP BY p.id
-        HAVING coalesce(sum(e.amount) FILTER (WHERE e.kind <> 'expiry'), 0) NOT BETWEEN p.target_credits
-                AND p.target_credits - coalesce(sum(e.amount) FILTER (WHERE e.kind = 'expiry'), 0)
-            OR count(e.id) FILTER (WHERE e.kind <> 'expiry') <> p.posting_count
+        SELECT p.customer_id, p.last_id, 'period ' || p.id || ' of ' || p.subscription_id || ' has ' || p.posted
+            || ' posted by ' || p.entries || ' entries, its lines allow ' || p.target_credits
+        FROM (SELECT p.*, max(e.id) AS last_id,
+                     coalesce(sum(e.amount) FILTER (WHERE e.kind NOT IN ('expiry', 'write_off')), 0) AS posted,
+                     count(e.id) FILTER (WHERE e.kind NOT IN ('expiry', 'write_off')) AS entries,
+                     -coalesce(sum(e.amount) FILTER (WHERE e.kind = 'expiry'), 0) AS expired
+              FROM billing_planperiod p LEFT JOIN billing_ledgerentry e ON e.plan_period_id = p.id
+              WHERE <customers:p.customer_id> GROUP BY p.id) p
+        WHERE posted NOT BETWEEN target_credits AND target_credits + expired OR entries <> posting_count
     """,
     # To the last place but one: what is exact in Python is rounded here, at each line.
     "plan_targets_are_what_paid_lines_say": """

@@ -112,13 +112,13 @@ def _post(
     )
 
 
-def reopen_written_off(payment: Payment, *, needed: Decimal) -> None:
+def reopen_written_off(payment: Payment, *, needed: Decimal, plan_period_id: int | None = None) -> None:
     """Where staff gave up the debt that a claw-back left, and its money comes back after all, the debt stands again.
 
     Else the customer would keep both: what was forgiven, and what comes back. What is still owed vanishes first, then
     what was forgiven stands again, and only then do credits return to grants.
     """
-    taking = LedgerEntry.objects.filter(payment=payment, kind__in=UNDONE_BY_MONEY)
+    taking = LedgerEntry.objects.filter(payment=payment, plan_period_id=plan_period_id, kind__in=UNDONE_BY_MONEY)
     written_off = GrantAllocation.objects.filter(entry__in=taking, kind=AllocationKind.WRITE_OFF)
     forgiven = -(written_off.aggregate(total=Sum("amount"))["total"] or ZERO)
     if not forgiven:
@@ -134,12 +134,20 @@ def reopen_written_off(payment: Payment, *, needed: Decimal) -> None:
                 customer_id=payment.customer_id,
                 kind=EntryKind.WRITE_OFF,
                 amount=-again,
-                key=f"write_off:{payment.pk}:{payment.posting_count + 1}",
+                key=f"write_off:{payment.pk}:{_next_number(payment, plan_period_id)}",
                 description="The debt that was written off stands again: its money came back.",
                 payment_id=payment.pk,
+                plan_period_id=plan_period_id,
             )
         ]
     )
+
+
+def _next_number(payment: Payment, plan_period_id: int | None) -> str:
+    """Tells the write-offs that are taken back of one payment apart: by the entry that follows."""
+    if plan_period_id is None:
+        return str(payment.posting_count + 1)
+    return f"{plan_period_id}:{LedgerEntry.objects.filter(plan_period=plan_period_id).count() + 1}"
 
 
 def name_change(

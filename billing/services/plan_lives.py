@@ -30,7 +30,7 @@ def settle_plan_lives(*, customer_id: int, subscription_id: str) -> None:
     grants = _open_grants(customer_id=customer_id, subscription_id=subscription_id)
     earlier = [grant for grant in grants if grant.plan_period_id != latest.pk]
     since = latest.succeeded_at
-    judged = [grant for grant in earlier if since is None or grant.created_at > since]
+    judged = [grant for grant in earlier if since is None or grant.created_at >= since]
     kept_already = sum((grant.remaining for grant in earlier if grant not in judged), ZERO)
     own = [grant.expires_at for grant in grants if grant.plan_period_id == latest.pk and grant.expires_at]
     lives = _roll_over(latest, judged, room=_room(latest, kept_already=kept_already), kept_until=max(own, default=None))

@@ -29,6 +29,8 @@ from billing.services.payment_money_back import MoneyChange
 from billing.services.payment_postings import REVERSALS, name_change, reopen_written_off
 from billing.services.plan_lives import settle_plan_lives
 
+_NOT_POSTED_FOR = (EntryKind.EXPIRY, EntryKind.WRITE_OFF)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeriodMoney:
@@ -108,8 +110,8 @@ def _converge(
 
 
 def posted_for(period: PlanPeriod) -> Decimal:
-    """What is posted for a period, its expiry aside."""
-    entries = LedgerEntry.objects.filter(plan_period=period).exclude(kind=EntryKind.EXPIRY)
+    """What is posted for a period, its expiry and write-offs that were taken back aside."""
+    entries = LedgerEntry.objects.filter(plan_period=period).exclude(kind__in=_NOT_POSTED_FOR)
     return entries.aggregate(posted=Sum("amount"))["posted"] or ZERO
 
 
@@ -150,13 +152,13 @@ def _move_with_money(
         kind, occurred_at, _ = name_change(payment, changes, out=True)
         _post(period=period, kind=kind, amount=difference, occurred_at=occurred_at, payment_id=payment.pk)
         return ZERO
-    own = LedgerEntry.objects.filter(payment=payment, plan_period=period)
+    own = LedgerEntry.objects.filter(payment=payment, plan_period=period).exclude(kind__in=_NOT_POSTED_FOR)
     taken = -(own.aggregate(total=Sum("amount"))["total"] or ZERO)
     back = min(difference, max(ZERO, taken))
     if not back:
         return difference
     kind, occurred_at, away = name_change(payment, changes, out=False)
-    reopen_written_off(payment, needed=back)
+    reopen_written_off(payment, needed=back, plan_period_id=period.pk)
     _post(
         period=period,
         kind=REVERSALS[kind],

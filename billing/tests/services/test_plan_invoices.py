@@ -15,6 +15,7 @@ from billing.credits import add_credits, deduct_credits
 from billing.gateway.facts import RefundFacts
 from billing.gateway.plan_facts import PlanInvoiceFacts
 from billing.kinds import EntryKind
+from billing.ledger.shapes import Posting
 from billing.models import (
     BillingCustomer,
     CreditGrant,
@@ -32,7 +33,8 @@ from billing.services.holds import place_hold, settle_hold
 from billing.services.payment_facts import facts_of_refunds
 from billing.services.payments import converge_payment
 from billing.services.plan_invoices import converge_invoice
-from billing.services.plan_lives import settle_plan_lives
+from billing.services.plan_lives import end_with_subscription
+from billing.services.posting import post
 from billing.tests.plan_world import (
     PRO,
     PRO_PLUS,
@@ -257,8 +259,8 @@ def test_credits_last_some_days_longer_than_their_period_and_no_longer_after_the
         read_at=MONTH.at(0),
     )
     with transaction.atomic():
-        settle_plan_lives(customer_id=subscriber.pk, subscription_id="sub_1")
-        settle_plan_lives(customer_id=subscriber.pk, subscription_id="sub_1")
+        end_with_subscription(customer_id=subscriber.pk, subscription_id="sub_1")
+        end_with_subscription(customer_id=subscriber.pk, subscription_id="sub_1")
 
     grant.refresh_from_db()
     assert grant.expires_at == MONTH.at(1)
@@ -391,7 +393,7 @@ def test_refund_of_a_renewal_takes_its_part_and_a_refund_that_fails_gives_it_bac
     refund(payment, 950, status="failed")
 
     assert posted(subscriber) == 5_000
-    assert amounts(subscriber, "plan_allowance", "plan_reversal") == [
+    assert amounts(subscriber, "plan_allowance", "refund", "refund_reversal") == [
         "20000.000000",
         "-10000.000000",
         "-10000.000000",
@@ -482,3 +484,188 @@ def test_bought_credits_survive_every_change_of_plan(
 
     assert posted(subscriber) == 20_777
     check_books()
+
+
+# Found by looking for faults
+
+
+def test_money_that_comes_back_returns_credits_to_where_they_were_taken(
+    subscriber: BillingCustomer, traveller: time_machine.Traveller
+) -> None:
+    """All spent, refunded out of credits of one's own, renewed, and then the refund fails after all."""
+    tell(invoice(subscriber, [line(1900, "pro", span=MONTH.span(0))]))
+    payment = Payment.objects.get()
+    spend(subscriber, 20_000)
+    assert subscriber.user is not None
+    add_credits(subscriber.user, 30_000, kind=EntryKind.ADJUSTMENT, idempotency_key="own", description="Own")
+    own = CreditGrant.objects.get(kind="adjustment")
+    refund(payment, 1900)
+    own.refresh_from_db()
+    assert (own.remaining, posted(subscriber)) == (10_000, 10_000)
+
+    traveller.move_to(MONTH.at(1))
+    tell(invoice(subscriber, [line(1900, "pro", span=MONTH.span(1))]))
+    refund(payment, 1900, status="failed")
+
+    own.refresh_from_db()
+    assert (own.remaining, posted(subscriber)) == (30_000, 50_000)
+    check_books()
+
+
+def test_credits_that_come_back_after_the_end_live_as_long_as_the_money_was_away(
+    subscriber: BillingCustomer, traveller: time_machine.Traveller
+) -> None:
+    tell(invoice(subscriber, [line(1900, "pro", span=MONTH.span(0))]))
+    payment = Payment.objects.get()
+    refund(payment, 1900)
+    Subscription.objects.create(
+        customer=subscriber, subscription_id="sub_1", status="canceled", ended_at=MONTH.at(0), read_at=MONTH.at(0)
+    )
+    with transaction.atomic():
+        end_with_subscription(customer_id=subscriber.pk, subscription_id="sub_1")
+
+    traveller.move_to(MONTH.at(1, day=10))
+    refund(payment, 1900, status="failed")
+
+    assert posted(subscriber) == 20_000
+    check_books()
+
+
+def test_debt_that_was_forgiven_stands_again_when_its_money_comes_back(
+    subscriber: BillingCustomer, traveller: object
+) -> None:
+    tell(invoice(subscriber, [line(1900, "pro", span=MONTH.span(0))]))
+    payment = Payment.objects.get()
+    spend(subscriber, 20_000)
+    refund(payment, 1900)
+    post(
+        posting=Posting(
+            customer_id=subscriber.pk,
+            kind=EntryKind.WRITE_OFF,
+            amount=Decimal(20_000),
+            key="staff:forgiven",
+            description="Forgiven",
+        )
+    )
+    assert posted(subscriber) == 0
+
+    refund(payment, 1900, status="failed")
+
+    assert posted(subscriber) == 0
+    assert check_books() == {"cash_at_stripe": 1900, "revenue": -1900}
+
+
+def test_change_that_is_not_paid_ends_nothing(subscriber: BillingCustomer, traveller: time_machine.Traveller) -> None:
+    make_plan("rolling", rank=3, rollover="unlimited")
+    for number in (0, 1):
+        traveller.move_to(MONTH.at(number))
+        tell(invoice(subscriber, [line(1900, "rolling", span=MONTH.span(number))]))
+    assert posted(subscriber) == 40_000
+    change = [line(-950, "rolling", span=MONTH.span(1, day=15)), line(2450, "pro_plus", span=MONTH.span(1, day=15))]
+
+    tell(replace(invoice(subscriber, change), status="open", paid_at=None, amount_paid_minor=0))
+
+    assert posted(subscriber) == 40_000
+
+
+def test_year_that_became_a_month_does_not_end_the_month(
+    subscriber: BillingCustomer, traveller: time_machine.Traveller
+) -> None:
+    make_plan("yearly", price=(19_000, Decimal(240_000)), rank=1, interval="year")
+    year = (MONTH.at(0), MONTH.at(0) + timedelta(days=365))
+    tell(invoice(subscriber, [line(19_000, "yearly", span=year)]))
+    traveller.move_to(MONTH.at(1))
+    rest = (MONTH.at(1), year[1])
+
+    tell(invoice(subscriber, [line(-17_438, "yearly", span=rest), line(4900, "pro_plus", span=MONTH.span(1))]))
+
+    assert posted(subscriber) == 60_000
+    traveller.move_to(MONTH.at(2))
+    tell(invoice(subscriber, [line(4900, "pro_plus", span=MONTH.span(2))], from_balance_minor=4900))
+    assert posted(subscriber) == 60_000
+    check_books()
+
+
+def test_old_allowance_that_a_correction_fills_is_not_ended_again(
+    subscriber: BillingCustomer, traveller: time_machine.Traveller
+) -> None:
+    tell(invoice(subscriber, [line(1900, "pro", span=MONTH.span(0))]))
+    spend(subscriber, 20_000)
+    used = LedgerEntry.objects.get(kind="usage")
+    traveller.move_to(MONTH.at(1))
+    tell(invoice(subscriber, [line(1900, "pro", span=MONTH.span(1))]))
+    post(
+        posting=Posting(
+            customer_id=subscriber.pk,
+            kind=EntryKind.USAGE_CORRECTION,
+            amount=Decimal(5_000),
+            key="correction:1",
+            corrects_id=used.pk,
+            description="Charged too much",
+        )
+    )
+
+    tell(invoice(subscriber, [line(0, "pro", span=MONTH.span(1))]))
+
+    assert posted(subscriber) == 25_000
+    check_books()
+
+
+def test_end_of_a_subscription_leaves_what_rolled_over_until_its_period_ends(
+    subscriber: BillingCustomer, traveller: time_machine.Traveller
+) -> None:
+    make_plan("rolling", rank=3, rollover="unlimited")
+    for number in (0, 1):
+        traveller.move_to(MONTH.at(number))
+        tell(invoice(subscriber, [line(1900, "rolling", span=MONTH.span(number))]))
+
+    traveller.move_to(MONTH.at(1, day=10))
+    with transaction.atomic():
+        end_with_subscription(customer_id=subscriber.pk, subscription_id="sub_1")
+
+    assert posted(subscriber) == 40_000
+    assert set(CreditGrant.objects.values_list("expires_at", flat=True)) == {MONTH.at(2)}
+
+
+def test_price_in_another_currency_buys_nothing_by_itself(subscriber: BillingCustomer, traveller: object) -> None:
+    tell(replace(invoice(subscriber, [line(2900, "pro", span=MONTH.span(0))]), currency="jpy"))
+
+    assert amounts(subscriber) == []
+    assert ReconciliationFinding.objects.get().kind == "plan_price_unknown"
+
+
+def test_fee_on_an_invoice_is_money_and_no_finding(subscriber: BillingCustomer, traveller: object) -> None:
+    fee = replace(line(500, "pro", span=MONTH.span(0)), subscription_id="", price_id="price_fee")
+    reading = invoice(subscriber, [line(1900, "pro", span=MONTH.span(0)), fee])
+
+    tell(reading)
+
+    assert posted(subscriber) == 20_000
+    assert not ReconciliationFinding.objects.exists()
+    assert check_books() == {"cash_at_stripe": 2400, "deferred_revenue": -2400}
+
+
+def test_free_invoice_that_settles_an_old_debt_grants_nothing(subscriber: BillingCustomer, traveller: object) -> None:
+    free = [line(1900, "pro", discount_minor=1900, span=MONTH.span(0))]
+
+    tell(invoice(subscriber, free, from_balance_minor=-500))
+
+    assert amounts(subscriber) == []
+
+
+def test_refund_of_an_invoice_of_two_periods_leaves_nothing_open(
+    subscriber: BillingCustomer, traveller: time_machine.Traveller
+) -> None:
+    tell(invoice(subscriber, [line(4900, "pro_plus", span=MONTH.span(0))]))
+    changed, following = MONTH.span(0, day=20), MONTH.span(1)
+    traveller.move_to(MONTH.at(1))
+    both = [line(-1633, "pro_plus", span=changed), line(633, "pro", span=changed), line(1900, "pro", span=following)]
+    tell(invoice(subscriber, both))
+
+    refund(Payment.objects.order_by("-pk")[0], 900)
+
+    traveller.move_to(MONTH.at(1, day=4))
+    expire_lapsed_credits(now=timezone.now())
+    balances = check_books()
+    assert balances["cash_at_stripe"] == 4900
+    assert balances.get("deferred_revenue", 0) == 0
