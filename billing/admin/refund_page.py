@@ -87,12 +87,6 @@ def describe_refundable(refundable: Refundable) -> list[tuple[str, str]]:
 
 def describe_preview(preview: RefundPreview) -> list[tuple[str, str]]:
     """What a refund would do, line by line."""
-    if preview.is_plan:
-        return [
-            ("Money that goes back", format_money(amount_minor=preview.amount_minor, currency=preview.currency)),
-            ("Credits of the plan's period", "Taken back by the same share, once Stripe tells of the refund"),
-            ("Balance now", format_credits(preview.posted_before)),
-        ]
     lines = [
         ("Money that goes back", format_money(amount_minor=preview.amount_minor, currency=preview.currency)),
         ("Credits that are taken back", format_credits(preview.credits)),

@@ -7,6 +7,7 @@ from django.db.models import Q, Sum
 
 from billing.models import (
     CreditGrant,
+    Invoice,
     Payment,
     PaymentKind,
     PaymentRefund,
@@ -42,13 +43,11 @@ class Refundable:
 
 def read_refundable(*, payment: Payment, now: datetime) -> Refundable:
     """What can go back of a payment as it is stored; under the lock of its row nothing changes meanwhile."""
-    collected = (payment.paid_amount_minor or 0) if payment.paid_at else 0
+    collected = _collected_minor(payment)
     unused_days, period_days = _days_of(payment, now=now)
-    unused = (
-        collected * unused_days // period_days
-        if period_days
-        else _unused_minor(payment, collected_minor=collected, now=now)
-    )
+    unused = _unused_minor(payment, collected_minor=collected, now=now)
+    if period_days:
+        unused = min(unused, collected * unused_days // period_days)
     return Refundable(
         collected_minor=collected,
         given_back_minor=payment.given_back_minor,
@@ -68,11 +67,26 @@ def _sum_requests(payment: Payment) -> int:
     return rows.aggregate(total=Sum("amount_minor"))["total"] or 0
 
 
+def _collected_minor(payment: Payment) -> int:
+    """What was paid in money: Stripe cannot refund what came from the customer's balance there."""
+    if not payment.paid_at:
+        return 0
+    paid = payment.paid_amount_minor or 0
+    invoice = Invoice.objects.filter(payment=payment).first() if payment.kind == PaymentKind.PLAN else None
+    return paid if invoice is None else min(paid, invoice.amount_paid_minor)
+
+
+def periods_of(payment: Payment) -> list[PlanPeriod]:
+    """The periods of a plan that a payment's invoice is for, the latest first."""
+    periods = PlanPeriod.objects.filter(lines__invoice__payment=payment).distinct()
+    return list(periods.order_by("-ends_at", "-pk"))
+
+
 def _days_of(payment: Payment, *, now: datetime) -> tuple[int, int]:
     """Whole days of a plan's paid period that are still to come, and all of them; 0 of 0 for other payments."""
     if payment.kind != PaymentKind.PLAN:
         return 0, 0
-    period = PlanPeriod.objects.filter(lines__invoice__payment=payment).order_by("-ends_at").first()
+    period = next(iter(periods_of(payment)), None)
     if period is None:
         return 0, 0
     whole = max(1, (period.ends_at - period.starts_at).days)
@@ -80,14 +94,23 @@ def _days_of(payment: Payment, *, now: datetime) -> tuple[int, int]:
 
 
 def _unused_minor(payment: Payment, *, collected_minor: int, now: datetime) -> int:
-    """Money for the credits of the payment's own grant that remain. What was never granted is unused as a whole."""
-    grants = list(CreditGrant.objects.filter(payment=payment))
+    """Money for the credits of the payment's grants that remain. What was never granted is unused as a whole.
+
+    A plan's grants are those of its invoice's periods, whose credits other invoices may have changed.
+    """
+    if payment.kind == PaymentKind.PLAN:
+        periods = periods_of(payment)
+        grants = list(CreditGrant.objects.filter(plan_period__in=periods))
+        whole = sum((period.target_credits for period in periods), ZERO)
+    else:
+        grants = list(CreditGrant.objects.filter(payment=payment))
+        whole = sum((each.amount for each in grants), ZERO)
     if not grants:
         return collected_minor
     remaining = sum((each.remaining for each in grants if not has_lapsed(each, now=now)), ZERO)
-    return share_minor_down(
-        amount_minor=collected_minor, part=remaining, whole=sum((each.amount for each in grants), ZERO)
-    )
+    if not whole:
+        return 0
+    return share_minor_down(amount_minor=collected_minor, part=min(remaining, whole), whole=whole)
 
 
 def has_lapsed(grant: CreditGrant, *, now: datetime) -> bool:

@@ -1,6 +1,6 @@
 """Posts the difference between what the ledger holds for a subscription's periods and what their paid lines allow."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -72,24 +72,11 @@ def converge_periods(
 def _converge(
     *, period: PlanPeriod, occurred_at: datetime, payment: Payment | None, changes: Sequence[MoneyChange]
 ) -> None:
-    lines = _paid_lines(period)
+    lines = paid_lines(period)
     before = period.target_credits
-    period.target_credits = plan_target(
-        [
-            PaidLine(
-                amount_minor=line.amount_minor,
-                unit_amount_minor=line.unit_amount_minor or 1,
-                unit_credits=line.unit_credits,
-                kept_minor=_kept_minor(line),
-                paid_minor=_paid_minor(line),
-            )
-            for line in lines
-            if line.unit_credits is not None
-            and is_counted(total_minor=line.invoice.total_minor, from_balance_minor=line.invoice.from_balance_minor)
-        ]
-    )
+    period.target_credits = target_of(lines)
     first_posting = period.posting_count + 1
-    consumed, expired = _drawn_on(period)
+    consumed, expired = drawn_on(period)
     target = plan_posted(target=period.target_credits, consumed=consumed, expired=expired)
     difference = target - posted_for(period)
     money, known = _money_of(period=period, lines=lines), _known_money(period)
@@ -115,7 +102,26 @@ def posted_for(period: PlanPeriod) -> Decimal:
     return entries.aggregate(posted=Sum("amount"))["posted"] or ZERO
 
 
-def _paid_lines(period: PlanPeriod) -> list[InvoiceLine]:
+def target_of(lines: Sequence[InvoiceLine], *, leaving: Mapping[int, int] | None = None) -> Decimal:
+    """What paid lines allow; `leaving` is money by payment that is thought to go back besides what has gone."""
+    return plan_target(
+        [
+            PaidLine(
+                amount_minor=line.amount_minor,
+                unit_amount_minor=line.unit_amount_minor or 1,
+                unit_credits=line.unit_credits,
+                kept_minor=max(0, _kept_minor(line) - (leaving or {}).get(line.invoice.payment_id or 0, 0)),
+                paid_minor=_paid_minor(line),
+            )
+            for line in lines
+            if line.unit_credits is not None
+            and is_counted(total_minor=line.invoice.total_minor, from_balance_minor=line.invoice.from_balance_minor)
+        ]
+    )
+
+
+def paid_lines(period: PlanPeriod) -> list[InvoiceLine]:
+    """The period's lines of paid invoices."""
     lines = InvoiceLine.objects.filter(period=period, invoice__status=InvoiceStatus.PAID)
     return list(lines.select_related("invoice__payment").order_by("pk"))
 
@@ -130,7 +136,7 @@ def _kept_minor(line: InvoiceLine) -> int:
     return (payment.paid_amount_minor or 0) - payment.given_back_minor if payment is not None else 0
 
 
-def _drawn_on(period: PlanPeriod) -> tuple[Decimal, Decimal]:
+def drawn_on(period: PlanPeriod) -> tuple[Decimal, Decimal]:
     """What was drawn on the period's grants: by anything but its own reversals and expiry, and by its expiry."""
     entries = LedgerEntry.objects.filter(plan_period=period)
     expired = -(entries.filter(kind=EntryKind.EXPIRY).aggregate(total=Sum("amount"))["total"] or ZERO)

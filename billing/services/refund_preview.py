@@ -6,12 +6,14 @@ from decimal import Decimal
 
 from django.db.models import Sum
 
-from billing.models import CreditGrant, LedgerEntry, Payment, PaymentKind
+from billing.models import CreditGrant, LedgerEntry, Payment, PaymentKind, PlanPeriod
 from billing.money import ZERO
+from billing.plan_pricing import plan_posted
 from billing.pricing import credits_kept, credits_taken
 from billing.selectors.balances import read_balance
-from billing.selectors.refunds import has_lapsed
+from billing.selectors.refunds import has_lapsed, periods_of
 from billing.services.payment_postings import drawn_on_own_grant
+from billing.services.plan_postings import drawn_on, paid_lines, posted_for, target_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +24,6 @@ class RefundPreview:
     currency: str
     credits: Decimal
     posted_before: Decimal
-    is_plan: bool = False  # its credits follow the lines of an invoice, and are not foretold here
 
     @property
     def posted_after(self) -> Decimal:
@@ -43,12 +44,14 @@ def preview_refund(*, payment: Payment, amount_minor: int, now: datetime) -> Ref
         currency=payment.paid_currency or payment.currency,
         credits=_credits_to_take(payment, amount_minor=amount_minor, now=now),
         posted_before=balance.posted,
-        is_plan=payment.kind == PaymentKind.PLAN,
     )
 
 
 def _credits_to_take(payment: Payment, *, amount_minor: int, now: datetime) -> Decimal:
     """The claw-back that convergence would post for it: the rules are those of `billing.pricing`."""
+    if payment.kind == PaymentKind.PLAN:
+        leaving = {payment.pk: amount_minor}
+        return sum((_taken_from(period, leaving=leaving, now=now) for period in periods_of(payment)), ZERO)
     grants = list(CreditGrant.objects.filter(payment=payment))
     granted = sum((each.amount for each in grants), ZERO)
     if not granted:
@@ -64,3 +67,15 @@ def _credits_to_take(payment: Payment, *, amount_minor: int, now: datetime) -> D
     numbered = LedgerEntry.objects.filter(payment=payment, idempotency_key__startswith=f"payment:{payment.pk}:")
     taken_so_far = granted - (numbered.aggregate(total=Sum("amount"))["total"] or ZERO)
     return max(ZERO, target - taken_so_far)
+
+
+def _taken_from(period: PlanPeriod, *, leaving: dict[int, int], now: datetime) -> Decimal:
+    """What of a plan's period goes with money: the rules are those of `billing.plan_pricing`."""
+    consumed, expired = drawn_on(period)
+    lapsed = sum((each.remaining for each in period.grants.all() if has_lapsed(each, now=now)), ZERO)
+    target = plan_posted(
+        target=target_of(paid_lines(period), leaving=leaving),
+        consumed=consumed,
+        expired=expired + lapsed,
+    )
+    return max(ZERO, posted_for(period) - target)
