@@ -42,6 +42,7 @@ OWN = {
     "payments": "/billing/payments/",
     "top-up": "/billing/top-up/",
     "settings": "/billing/settings/",
+    "billing-details": "/billing/details/",
     "ledger": "/billing/ledger/",
     "ledger-filtered": "/billing/ledger/?kind=usage",
     "ledger-refused": "/billing/ledger/?since=x",
