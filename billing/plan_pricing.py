@@ -24,6 +24,7 @@ class PaidLine:
     amount_minor: int
     unit_amount_minor: int
     unit_credits: Decimal
+    discount_minor: int = 0
     kept_minor: int = 0
     paid_minor: int = 0
 
@@ -31,7 +32,8 @@ class PaidLine:
 def plan_target(lines: Sequence[PaidLine]) -> Decimal:
     """The credits that a period's lines allow in all, at six places.
 
-    Each line counts allowance x amount / price, signed, as far as its invoice's money is still here.
+    Each line counts allowance x amount / price, signed, as far as its invoice's money is still here. A line that a
+    discount made free grants nothing, and so does not take anything back later.
     """
     total = sum((_worth(line) for line in lines), Fraction(0))
     return max(ZERO, Decimal(total.numerator * _STEPS // total.denominator).scaleb(-CREDIT_PLACES))
@@ -66,5 +68,7 @@ def split_minor(*, amount_minor: int, weights: Sequence[int]) -> list[int]:
 
 
 def _worth(line: PaidLine) -> Fraction:
+    if line.discount_minor and line.discount_minor == line.amount_minor:
+        return Fraction(0)
     worth = Fraction(line.unit_credits) * line.amount_minor / line.unit_amount_minor
     return worth * line.kept_minor / line.paid_minor if line.paid_minor else worth

@@ -82,7 +82,10 @@ class PlanCalls:
             if ui_mode == "embedded_page"
             else {"success_url": return_url, "cancel_url": cancel_url}
         )
-        subscription: dict[str, Any] = {"metadata": metadata}
+        # Credits follow lines before their discounts, so discounts of prorations must stand beside them.
+        # https://docs.stripe.com/billing/subscriptions/billing-mode (2026-10-28.endive)
+        itemized = {"type": "flexible", "flexible": {"proration_discounts": "itemized"}}
+        subscription: dict[str, Any] = {"metadata": metadata, "billing_mode": itemized}
         if trial_days:
             subscription["trial_period_days"] = trial_days
         params: dict[str, Any] = {

@@ -24,6 +24,7 @@ PLAN_CHECKS = {
                    FROM billing_invoice i JOIN billing_invoiceline l ON l.invoice_id = i.id
                    LEFT JOIN billing_payment m ON m.id = i.payment_id
                    WHERE <customers:i.customer_id> AND i.status = 'paid' AND l.unit_credits IS NOT NULL
+                       AND (l.discount_minor = 0 OR l.discount_minor <> l.amount_minor)
                        AND (i.total_minor <> 0 OR i.from_balance_minor > 0)
                    GROUP BY l.period_id) l ON l.period_id = p.id
         WHERE <customers:p.customer_id> AND abs(p.target_credits - greatest(0, coalesce(l.worth, 0))) > 0.000002

@@ -110,6 +110,7 @@ def target_of(lines: Sequence[InvoiceLine], *, leaving: Mapping[int, int] | None
                 amount_minor=line.amount_minor,
                 unit_amount_minor=line.unit_amount_minor or 1,
                 unit_credits=line.unit_credits,
+                discount_minor=line.discount_minor,
                 kept_minor=max(0, _kept_minor(line) - (leaving or {}).get(line.invoice.payment_id or 0, 0)),
                 paid_minor=_paid_minor(line),
             )

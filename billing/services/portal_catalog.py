@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from hashlib import sha256
 
+from django.utils import timezone
+
 from billing import conf
 from billing.errors import StripeObjectMissing
 from billing.gateway.client import StripeGateway
@@ -36,7 +38,8 @@ def sync_portal(*, gateway: StripeGateway, dry_run: bool) -> Iterator[CatalogCha
             configuration_id=newest.configuration_id,
             plans=plans,
             return_url=return_url,
-            idempotency_key=f"portal-{newest.configuration_id}-{digest[:20]}",
+            # The minute tells apart what is switched on, off and on again within a day; a retry at once is the same.
+            idempotency_key=f"portal-{newest.configuration_id}-{digest[:20]}-{timezone.now():%Y%m%d%H%M}",
         )
     else:
         lost = newest.configuration_id if newest is not None else ""

@@ -95,8 +95,8 @@ _KINDS = (
         label="Plan's invoice at a price of no plan",
         bucket=Bucket.MISSING_HERE,
         severity=Severity.HIGH,
-        repair=Repair.STAFF,
-        suggestion="Enter the price with its plan in the admin, then run reconcile_stripe; or refund the invoice.",
+        repair=Repair.PLAN,
+        suggestion="Enter the price with its plan in the admin, then repair; or refund the invoice.",
     ),
     FindingKind(
         name="plan_invoice_unknown",

@@ -8,6 +8,7 @@ from billing.models import (
     EventState,
     FraudWarning,
     Invoice,
+    InvoiceLine,
     Payment,
     PaymentDispute,
     PaymentRefund,
@@ -87,6 +88,11 @@ def _is_invoice_the_same(finding: ReconciliationFinding, payment: Payment | None
     )
 
 
+def _are_prices_known(finding: ReconciliationFinding, payment: Payment | None) -> bool:
+    lines = InvoiceLine.objects.filter(invoice__invoice_id=finding.stripe_id, unit_credits__isnull=True)
+    return not lines.filter(price_id__in=str(finding.theirs.get("prices", "")).split(", ")).exists()
+
+
 def _has_read_subscription_since(finding: ReconciliationFinding, payment: Payment | None) -> bool:
     known = Subscription.objects.filter(subscription_id=finding.stripe_id).first()
     return known is not None and known.read_at > finding.last_seen_at
@@ -105,6 +111,7 @@ SETTLED: dict[str, Callable[[ReconciliationFinding, Payment | None], bool]] = {
     "fraud_warning_not_recorded": _is_warning_known,
     "plan_invoice_missing": _is_invoice_the_same,
     "plan_invoice_differs": _is_invoice_the_same,
+    "plan_price_unknown": _are_prices_known,
     "subscription_differs": _has_read_subscription_since,
     "event_missed": _is_event_known,
     "customer_deleted": _is_customer_forgotten,

@@ -319,3 +319,16 @@ def test_annual_plan_brings_its_year_at_once(
 
     assert subscriber.posted == 20_000
     assert Subscription.objects.get().period_end == datetime(2027, 11, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("code", "expected"), [("HALF50", 40_000), ("FREE100", 30_000)])
+def test_discount_of_the_first_invoice_mints_nothing_at_an_upgrade(
+    subscriber: Subscriber, code: str, expected: int
+) -> None:
+    """Half of the time is left: half of the credits go, and half of the larger plan's come; what was free takes none."""
+    subscriber.check_out("pro", code=code)
+    subscriber.move_to(NOVEMBER + timedelta(days=15))
+
+    subscriber.change("pro_plus")
+
+    assert subscriber.posted == expected

@@ -1,6 +1,6 @@
 """Which payment of ours an object means that names only Stripe's ids: an intent, or its charge."""
 
-from collections.abc import Callable
+from dataclasses import replace
 from functools import partial, wraps
 
 from django.utils import timezone
@@ -33,12 +33,12 @@ def link_to_payment(*, facts: PaymentFacts, gateway: StripeGateway) -> Effect | 
     first = find_plan_invoice(
         payment_intent_id=facts.payment_intent_id, stripe_customer_id=intent.customer_id, gateway=gateway
     )
-    return first and partial(_one_after_the_other, first, partial(converge_payment, facts=[facts]))
+    return first and partial(_after_its_invoice, first, replace(facts, stripe_customer_id=intent.customer_id))
 
 
 def find_plan_invoice(
     *, payment_intent_id: str, stripe_customer_id: str, gateway: StripeGateway
-) -> Callable[[], Convergence] | None:
+) -> partial[Convergence] | None:
     """The effect of the invoice of a plan that an intent of a customer of ours pays; None where it pays none."""
     if find_customer_at_stripe(stripe_customer_id=stripe_customer_id) is None:
         return None
@@ -63,7 +63,18 @@ def unknown_if_missing(handler: Handler) -> Handler:
     return handle
 
 
-def _one_after_the_other(first: Callable[[], Convergence], second: Callable[[], Convergence]) -> Convergence:
-    """What is known of the payment first, then what became of it, in the one database transaction."""
+def _after_its_invoice(first: partial[Convergence], facts: PaymentFacts) -> Convergence:
+    """The invoice first, then what became of its money, in the one database transaction.
+
+    An invoice may be paid by several intents, of which our payment knows one: what became of another is told by name.
+    """
     outcome = first()
-    return second() if outcome is Convergence.CONVERGED else outcome
+    if outcome is not Convergence.CONVERGED:
+        return outcome
+    if find_payment(payment_intent_id=facts.payment_intent_id, charge_id=facts.charge_id) is None:
+        invoice_id = first.keywords["facts"].id
+        payment = Payment.objects.filter(invoice_mirror__invoice_id=invoice_id).first()
+        if payment is None:
+            return Convergence.UNKNOWN
+        facts = replace(facts, payment_reference=payment.public_id, payment_intent_id="", charge_id="")
+    return converge_payment(facts=[facts])

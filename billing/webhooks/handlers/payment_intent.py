@@ -9,8 +9,10 @@ from billing.gateway.facts import EventEnvelope, PaymentIntentFacts, SessionFact
 from billing.gateway.parsing import parse_payment_intent
 from billing.models import Payment
 from billing.selectors.payments import find_payment
+from billing.services.convergence import Convergence
 from billing.services.payment_facts import facts_of_intent, facts_of_session, with_subtotal_of
 from billing.services.payments import converge_payment
+from billing.services.plan_invoices import find_customer_at_stripe
 from billing.webhooks.effects import Effect
 from billing.webhooks.handlers.finding_payment import find_plan_invoice, unknown_if_missing
 
@@ -36,10 +38,14 @@ def handle_payment_intent(*, event: EventEnvelope, gateway: StripeGateway) -> Ef
 
 def _of_plan(*, intent: PaymentIntentFacts, gateway: StripeGateway) -> Effect | None:
     """The effect of the invoice that it pays. An event that reconciliation put here does not say whose intent it is."""
-    customer_id = intent.customer_id
-    if not customer_id:
-        customer_id = gateway.retrieve_payment_intent(payment_intent_id=intent.id).customer_id
-    return find_plan_invoice(payment_intent_id=intent.id, stripe_customer_id=customer_id, gateway=gateway)
+    if not intent.customer_id:
+        intent = gateway.retrieve_payment_intent(payment_intent_id=intent.id)
+    found = find_plan_invoice(payment_intent_id=intent.id, stripe_customer_id=intent.customer_id, gateway=gateway)
+    if found is None and intent.status != "succeeded" and not intent.payment_reference:
+        # A try that was declined in a plan's checkout: nothing was collected, and no invoice comes of it.
+        is_ours = find_customer_at_stripe(stripe_customer_id=intent.customer_id) is not None
+        return (lambda: Convergence.CONVERGED) if is_ours else None
+    return found
 
 
 def _needs_its_session(*, payment: Payment, intent: PaymentIntentFacts) -> bool:

@@ -7,7 +7,9 @@ from sandbox.stripe.machine import Sandbox
 from sandbox.stripe.records import Resource, merge_metadata
 from sandbox.stripe.subscriptions.calendar import DAY_SECONDS, read_time
 
-_KNOWN = frozenset({"metadata", "trial_period_days", "trial_end", "trial_settings", "description", "invoice_settings"})
+_KNOWN = frozenset(
+    {"billing_mode", "metadata", "trial_period_days", "trial_end", "trial_settings", "description", "invoice_settings"}
+)
 
 
 def read_plan(sandbox: Sandbox, params: dict[str, Any]) -> Resource:
@@ -24,7 +26,7 @@ def read_plan(sandbox: Sandbox, params: dict[str, Any]) -> Resource:
         "trial_end": read_trial_end(sandbox, given, at="subscription_data"),
         "trial_days": given.get("trial_period_days"),
         "metadata": merge_metadata({}, given.get("metadata")),
-        "fields": {name: given[name] for name in ("description", "trial_settings") if name in given},
+        "fields": {name: given[name] for name in ("billing_mode", "description", "trial_settings") if name in given},
     }
 
 

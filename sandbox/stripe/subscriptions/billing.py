@@ -104,3 +104,4 @@ def _note_lines(sandbox: Sandbox, subscription: Resource, lines: list[Resource],
         if line := by_item.get(item["id"]):
             item["_billed_by"] = {"invoice": invoice_id, "line": line["id"]}
             item["_percent_off"] = taken
+            item["_discount"] = next(iter(subscription["discounts"]), None)

@@ -1,5 +1,7 @@
 """The lines of a subscription's invoices, and the pending items that become lines of the next one."""
 
+from collections.abc import Sequence
+
 from sandbox.stripe.events import emit_event
 from sandbox.stripe.machine import Sandbox
 from sandbox.stripe.pages.money import format_amount
@@ -33,6 +35,7 @@ def new_pending_line(
     start: int,
     end: int,
     credited: Resource | None = None,
+    discount_amounts: Sequence[Resource] = (),
 ) -> Resource:
     """A proration as a line that has no invoice yet. ``save_pending`` keeps it for the next one."""
     line = _build_line(subscription, item, amount=amount, description=description, start=start, end=end)
@@ -43,7 +46,8 @@ def new_pending_line(
         "proration": True,
         "proration_details": {"credited_items": credited_items if amount < 0 else None},
     }
-    line["discountable"] = False  # what a discount takes off is off already
+    line["discountable"] = False  # what a discount takes off is off already, or stands beside it
+    line["discount_amounts"] = list(discount_amounts)
     return line
 
 

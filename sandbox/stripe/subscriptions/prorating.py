@@ -17,7 +17,7 @@ def credit_unused(sandbox: Sandbox, subscription: Resource, item: Resource, *, a
     """The negative line for what is left of an item's period, or None when nothing was paid for it."""
     amount = _rest_of(item_amount(item), item, at)
     taken = item.get("_percent_off", 0)  # what is given back is what was paid, after the discount
-    amount -= _percent_of(amount, taken)
+    amount, off = _split_discount(subscription, amount, taken)
     if amount == 0 or subscription["status"] == "trialing":
         return None
     return new_pending_line(
@@ -25,6 +25,7 @@ def credit_unused(sandbox: Sandbox, subscription: Resource, item: Resource, *, a
         subscription,
         item,
         amount=-amount,
+        discount_amounts=[{"amount": -off, "discount": item["_discount"]}] if off else [],
         description=f"Unused time on {_say_item(sandbox, item)} after {say_day(at)}",
         start=at,
         end=item["current_period_end"],
@@ -37,7 +38,8 @@ def charge_rest(sandbox: Sandbox, subscription: Resource, item: Resource, *, at:
     amount = _rest_of(item_amount(item), item, at)
     taken = percent_off(sandbox, subscription["discounts"])
     item["_percent_off"] = taken
-    amount -= _percent_of(amount, taken)
+    item["_discount"] = next(iter(subscription["discounts"]), None)
+    amount, off = _split_discount(subscription, amount, taken)
     if amount == 0 or subscription["status"] == "trialing":
         return None
     return new_pending_line(
@@ -45,10 +47,21 @@ def charge_rest(sandbox: Sandbox, subscription: Resource, item: Resource, *, at:
         subscription,
         item,
         amount=amount,
+        discount_amounts=[{"amount": off, "discount": item["_discount"]}] if off else [],
         description=f"Remaining time on {_say_item(sandbox, item)} after {say_day(at)}",
         start=at,
         end=item["current_period_end"],
     )
+
+
+def _split_discount(subscription: Resource, amount: int, percent: float) -> tuple[int, int]:
+    """The amount of a line and what its discount takes off it, as the subscription's ``billing_mode`` has it.
+
+    Itemized, a line is what it was before the discount, which stands beside it; included, it is what is left.
+    """
+    off = _percent_of(amount, percent)
+    is_itemized = (subscription["billing_mode"].get("flexible") or {}).get("proration_discounts") == "itemized"
+    return (amount, off) if is_itemized else (amount - off, 0)
 
 
 def _rest_of(amount: int, item: Resource, at: int) -> int:
