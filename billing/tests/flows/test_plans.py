@@ -325,7 +325,7 @@ def test_annual_plan_brings_its_year_at_once(
 def test_discount_of_the_first_invoice_mints_nothing_at_an_upgrade(
     subscriber: Subscriber, code: str, expected: int
 ) -> None:
-    """Half of the time is left: half of the credits go, and half of the larger plan's come; what was free takes none."""
+    """Half of the time is left: half of the credits go, half of the larger plan's come; what was free takes none."""
     subscriber.check_out("pro", code=code)
     subscriber.move_to(NOVEMBER + timedelta(days=15))
 
