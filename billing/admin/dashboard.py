@@ -17,6 +17,7 @@ from django.utils.timesince import timesince
 from billing.admin import dashboard_figures as figures
 from billing.admin.base import list_address, show_credits
 from billing.admin.dashboard_figures import Part, Tile
+from billing.admin.plan_figures import plans_part
 from billing.models import (
     Adjustment,
     BillingCustomer,
@@ -30,6 +31,7 @@ from billing.models import (
     RefundRequest,
     StaffAlarm,
     StripeEvent,
+    Subscription,
 )
 from billing.money import ZERO
 from billing.selectors.alarms import active_alarms
@@ -194,6 +196,7 @@ _PARTS: Final[tuple[tuple[type[Model], PartBuilder], ...]] = (
     (RefundRequest, _refund_requests_part),
     (BillingCustomer, _customers_part),
     (Payment, figures.money_part),
+    (Subscription, plans_part),
     (PaymentRefund, figures.refunds_part),
     (PaymentDispute, figures.disputes_part),
     (CreditBalance, figures.balances_part),

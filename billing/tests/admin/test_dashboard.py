@@ -48,6 +48,7 @@ RIGHTS = {
     "view_billingcustomer": {"Customers flagged"},
     "view_payment": {"Sales", "Average revenue per paying customer (ARPU)", "Payments that succeeded"},
     "view_paymentrefund": {"Refunds"},
+    "view_subscription": {"Monthly recurring revenue (MRR)", "Churn"},
     "view_paymentdispute": {"Disputes"},
     "view_creditbalance": {"Credits owed to customers", "Average balance", "Customers frozen"},
     "view_creditgrant": {"Deferred money"},
