@@ -15,8 +15,8 @@ _PLANS: Final[tuple[dict[str, Any], ...]] = (
         "rank": 0,
         "credits": Decimal(100),
         "price_minor": 0,
-        "max_api_keys": 2,
-        "features": ["100 credits on the first of each month", "2 API keys"],
+        "max_api_keys": 5,
+        "features": ["100 credits on the first of each month", "5 API keys"],
     },
     {
         "slug": "pro",
