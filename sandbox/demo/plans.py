@@ -16,7 +16,7 @@ _PLANS: Final[tuple[dict[str, Any], ...]] = (
         "credits": Decimal(100),
         "price_minor": 0,
         "max_api_keys": 5,
-        "features": ["100 credits on the first of each month", "5 API keys"],
+        "features": ["Credits on the first of each month"],
     },
     {
         "slug": "pro",
@@ -27,7 +27,7 @@ _PLANS: Final[tuple[dict[str, Any], ...]] = (
         "price_minor": 1900,
         "requests_per_minute": 1_200,
         "max_api_keys": 10,
-        "features": ["20,000 credits a month", "1,200 requests a minute", "10 API keys"],
+        "features": ["All models", "Credits the moment an invoice is paid"],
     },
     {
         "slug": "pro_plus",
@@ -40,11 +40,7 @@ _PLANS: Final[tuple[dict[str, Any], ...]] = (
         "rollover_cap": Decimal(20_000),
         "requests_per_minute": 3_000,
         "max_api_keys": 20,
-        "features": [
-            "60,000 credits a month",
-            "Up to 20,000 credits stay for the next month",
-            "3,000 requests a minute",
-        ],
+        "features": ["Everything in Pro"],
     },
     {
         "slug": "enterprise",
