@@ -18,7 +18,7 @@ from billing.tests.admin.conftest import World, post_to
 
 pytestmark = pytest.mark.django_db
 REGISTERED = sorted(django_admin.site._registry, key=lambda model: model._meta.label)
-EDITED = {"CreditPack"}
+EDITED = {"CreditPack", "Plan"}
 WITHOUT_PAGES = {"AdjustmentDay", "HistoricalCreditPack"}  # a lock; the versions of a pack, which its own page shows
 WITHOUT_PAGES |= {"ApiKeySpending", "IdempotentAnswer"}  # a sum that the key's page shows; answers kept for a replay
 # The lines and periods of invoices, and their money, which payments, ledger and books show; who has had a trial.

@@ -24,9 +24,10 @@ from billing.models import (
     TrialGrant,
 )
 from billing.services.expiry import expire_lapsed_credits
+from billing.services.plan_checkout import start_plan_checkout
 from billing.tests.flows.subscribing import Subscriber, offer_plans
 from billing.tests.plan_world import amounts, check_books
-from billing.tests.shop import WEBHOOK_SECRET, deliver, make_customer, make_pack, open_checkout, work_off_all
+from billing.tests.shop import PAGES, WEBHOOK_SECRET, deliver, make_customer, make_pack, open_checkout, work_off_all
 from sandbox.stripe.server import SandboxServer
 
 pytestmark = pytest.mark.django_db
@@ -332,3 +333,22 @@ def test_discount_of_the_first_invoice_mints_nothing_at_an_upgrade(
     subscriber.change("pro_plus")
 
     assert subscriber.posted == expected
+
+
+def test_card_that_is_declined_in_the_checkout_is_no_riddle(subscriber: Subscriber) -> None:
+    started = start_plan_checkout(
+        customer=subscriber.customer,
+        slug="pro",
+        form_key="declined",
+        ui_mode="embedded_page",
+        network_hash="",
+        pages=PAGES,
+        gateway=subscriber.gateway,
+    )
+    subscriber.control.pay_session(started.session_id, card="4000000000000002")
+    subscriber.control.expire_session(started.session_id)
+
+    subscriber.hear()
+
+    assert not StripeEvent.objects.exclude(state="done").exists()
+    assert Payment.objects.get().state == "expired"

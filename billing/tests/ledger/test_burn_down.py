@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from billing.kinds import EntryKind
+from billing.kinds import PLAN_PRIORITY, EntryKind
 from billing.models import BillingCustomer, CreditGrant
 from billing.services.posting import post_many
 from billing.tests.ledger.conftest import Clock
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db
 
 def test_free_credits_go_before_the_plans_and_those_before_bought_ones(customer: BillingCustomer) -> None:
     payment = buy(customer, 5)
-    plan = post_one(customer, EntryKind.PLAN_ALLOWANCE, 5)
+    plan = give(customer, 5, priority=PLAN_PRIORITY)
     free = give(customer, 5)
 
     entry = use(customer, 12)

@@ -203,7 +203,7 @@ def test_what_is_to_be_sent_and_what_is_alarming_is_counted() -> None:
 
     assert [read["prepaid_webhook_deliveries_unsent", state] for state in ("pending", "dead")] == [2, 1]
     assert 300 <= read["prepaid_webhook_delivery_overdue_seconds",] < 360
-    assert read["prepaid_notices_unexpanded",] == 3
+    assert read["prepaid_notices_unexpanded",] == 4  # three messages, and that there is an endpoint
     assert [read["prepaid_mails_unsent", state] for state in ("pending", "dead")] == [1, 1]
     assert 120 <= read["prepaid_mail_overdue_seconds",] < 180
     assert 0 <= read["prepaid_notice_oldest_unexpanded_seconds",] < 60

@@ -42,10 +42,18 @@ def _of_plan(*, intent: PaymentIntentFacts, gateway: StripeGateway) -> Effect | 
         intent = gateway.retrieve_payment_intent(payment_intent_id=intent.id)
     found = find_plan_invoice(payment_intent_id=intent.id, stripe_customer_id=intent.customer_id, gateway=gateway)
     if found is None and intent.status != "succeeded" and not intent.payment_reference:
-        # A try that was declined in a plan's checkout: nothing was collected, and no invoice comes of it.
-        is_ours = find_customer_at_stripe(stripe_customer_id=intent.customer_id) is not None
-        return (lambda: Convergence.CONVERGED) if is_ours else None
+        return _declined_in_checkout(intent=intent, gateway=gateway)
     return found
+
+
+def _declined_in_checkout(*, intent: PaymentIntentFacts, gateway: StripeGateway) -> Effect | None:
+    """The effect of a declined try that no invoice and no purchase knows: of a plan's checkout, whose session names no
+    intent. Nothing was collected, and nothing comes of it; a purchase's try waits until its payment knows the intent.
+    """
+    is_ours = find_customer_at_stripe(stripe_customer_id=intent.customer_id) is not None
+    if not is_ours or gateway.find_session_of_intent(payment_intent_id=intent.id) is not None:
+        return None
+    return lambda: Convergence.CONVERGED
 
 
 def _needs_its_session(*, payment: Payment, intent: PaymentIntentFacts) -> bool:
