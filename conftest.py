@@ -68,6 +68,7 @@ def groups_of_staff() -> Iterator[None]:
                 "0018_groups_for_mails",
                 "0020_groups_for_top_ups",
                 "0022_groups_for_plans",
+                "0028_groups_for_credit_notes",
             ):
                 import_module(f"billing.migrations.{name}").extend_groups(apps, editor)
 

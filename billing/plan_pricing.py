@@ -18,7 +18,7 @@ _STEPS = 10**CREDIT_PLACES
 class PaidLine:
     """A line of a paid invoice: its amount before discount, and the price and allowance of one seat for one period.
 
-    `kept_minor` of `paid_minor` of its invoice did not go back; an invoice that collected nothing has 0 of 0.
+    `kept_minor` of `paid_minor` of its invoice came and did not go back; an invoice that asks for nothing has 0 of 0.
     """
 
     amount_minor: int
@@ -48,12 +48,13 @@ def plan_posted(*, target: Decimal, consumed: Decimal, expired: Decimal) -> Deci
     return target + min(max(consumed + expired - target, ZERO), expired)
 
 
-def is_counted(*, total_minor: int, from_balance_minor: int) -> bool:
-    """Whether a paid invoice counts: one that asked for nothing, such as a trial's or a 100 % code's, grants nothing.
+def is_counted(*, asked_minor: int, from_balance_minor: int) -> bool:
+    """Whether a paid invoice counts: one that asked for nothing in the end grants nothing.
 
-    Money of the customer's that paid it counts; a debt to Stripe that happened to be settled with it does not.
+    Such are a trial's, a 100 % code's, and one that credit notes took all off before it was paid. Money of the
+    customer's that paid it counts; a debt to Stripe that happened to be settled with it does not.
     """
-    return bool(total_minor) or from_balance_minor > 0
+    return bool(asked_minor) or from_balance_minor > 0
 
 
 def split_minor(*, amount_minor: int, weights: Sequence[int]) -> list[int]:

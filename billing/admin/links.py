@@ -19,6 +19,7 @@ _PAGES: Final = {
     "re_": "refunds",
     "pyr_": "refunds",
     "in_": "invoices",
+    "cn_": "credit_notes",
     "prod_": "products",
     "price_": "prices",
     "evt_": "events",

@@ -191,6 +191,7 @@ class PaymentAdmin(ActsOnPayment, ExportsRows, OfCustomerAdmin):
             return NOTHING
         parts = [
             (payment.refunded_minor, "refunded"),
+            (payment.credited_minor, "by credit notes"),
             (payment.withdrawn_minor, "withdrawn by disputes"),
         ]
         told = [f"{show_money(amount, payment.paid_currency)} {how}" for amount, how in parts if amount]

@@ -30,7 +30,7 @@ from billing.admin.base import (
 from billing.admin.confirmations import confirmation_page
 from billing.admin.links import link_to_stripe
 from billing.errors import BillingError
-from billing.models import Invoice, InvoiceLine, Plan, PlanPrice, Subscription
+from billing.models import CreditNote, Invoice, InvoiceLine, Plan, PlanPrice, Subscription
 from billing.services.gateway import configured_gateway
 from billing.services.plan_price_adoption import adopt_plan_price
 
@@ -203,6 +203,35 @@ class InvoiceLineInline(ReadOnlyInline):
         return show_credits(line.unit_credits)
 
 
+class CreditNoteInline(ReadOnlyInline):
+    """What the invoice asked less for, or what of its money went back."""
+
+    model = CreditNote
+    verbose_name_plural = "Credit notes"
+    fields = readonly_fields = ("stripe", "total_shown", "ways_shown", "issued_at", "voided_at")
+    ordering = ("-issued_at",)
+
+    @shown("Credit note")
+    def stripe(self, note: CreditNote) -> SafeString | str:
+        return link_to_stripe(note.credit_note_id)
+
+    @shown("Total")
+    def total_shown(self, note: CreditNote) -> str:
+        return show_money(note.total_minor, note.currency)
+
+    @shown("What it did")
+    def ways_shown(self, note: CreditNote) -> str:
+        """Each way by which its money went."""
+        by_refunds = note.total_minor - note.before_payment_minor - note.credited_minor
+        ways = (
+            (note.before_payment_minor, "less to pay"),
+            (by_refunds, "refunded"),
+            (note.to_balance_minor, "into the balance at Stripe"),
+            (note.elsewhere_minor, "outside of Stripe"),
+        )
+        return ", ".join(f"{show_money(amount, note.currency)} {how}" for amount, how in ways if amount)
+
+
 @admin.register(Invoice)
 class InvoiceAdmin(ReadOnlyAdmin):
     """Invoices of packs and plans as Stripe told them last."""
@@ -215,7 +244,7 @@ class InvoiceAdmin(ReadOnlyAdmin):
     ordering = ("-pk",)
     exclude = ("customer", "invoice_id", "subscription_id", "payment", "hosted_url", "pdf_url")
     readonly_fields = ("stripe", "customer_shown", "subscription_shown", "payment_shown", "total_shown", "tax_shown")
-    inlines = (InvoiceLineInline,)
+    inlines = (InvoiceLineInline, CreditNoteInline)
 
     customer_shown = shown("Customer")(staticmethod(customer_of))
 

@@ -36,8 +36,8 @@ from billing.gateway.parsing import (
     parse_refund,
     parse_session,
 )
-from billing.gateway.plan_facts import SubscriptionFacts
-from billing.gateway.plan_parsing import parse_subscription
+from billing.gateway.plan_facts import CreditNoteFacts, SubscriptionFacts
+from billing.gateway.plan_parsing import parse_credit_note, parse_subscription
 
 PAGE_SIZE = 100
 TYPES_AT_ONCE = 20  # https://docs.stripe.com/api/events/list (2026-10-28.endive): as many types may be named
@@ -96,6 +96,10 @@ class ListingCalls:
         """Invoices, with the payment intents that pay them."""
         params = _filters(window, customer_id) | {"expand": ["data.payments"]}
         return self._pages("/v1/invoices", parse_invoice, params)
+
+    def page_credit_notes(self, *, window: Window, customer_id: str = "") -> Iterator[list[CreditNoteFacts]]:
+        """Credit notes, void ones too."""
+        return self._pages("/v1/credit_notes", parse_credit_note, _filters(window, customer_id))
 
     def page_subscriptions(self, *, window: Window, customer_id: str = "") -> Iterator[list[SubscriptionFacts]]:
         """Subscriptions, ended ones too."""

@@ -62,6 +62,28 @@ class InvoiceLineFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CreditNoteFacts:
+    """A credit note: what an invoice asks less for, or what of its money went back.
+
+    What went back by refunds is none of `to_balance_minor` and `elsewhere_minor`: each refund tells of itself.
+    """
+
+    id: str
+    invoice_id: str
+    customer_id: str
+    number: str
+    currency: str
+    is_void: bool
+    total_minor: int
+    before_payment_minor: int  # what the invoice then asked less for
+    to_balance_minor: int  # went into the customer's balance at Stripe
+    elsewhere_minor: int  # went back outside of Stripe
+    pdf_url: str
+    issued_at: datetime
+    voided_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlanInvoiceFacts:
     """An invoice as it was read, with all its lines. What is negative goes into the customer's balance."""
 
@@ -78,6 +100,7 @@ class PlanInvoiceFacts:
     amount_due_minor: int
     amount_paid_minor: int
     from_balance_minor: int
+    credited_before_minor: int  # by credit notes before it was paid
     attempt_count: int
     next_try_at: datetime | None
     payment_reference: str  # of the pack's payment, or of the checkout that the subscription began with
@@ -88,6 +111,7 @@ class PlanInvoiceFacts:
     created_at: datetime
     paid_at: datetime | None
     lines: tuple[InvoiceLineFacts, ...]
+    credit_notes: tuple[CreditNoteFacts, ...] = ()
 
     @property
     def is_paid(self) -> bool:

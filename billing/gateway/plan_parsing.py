@@ -16,7 +16,15 @@ from billing.gateway.parsing import (
     _required,
     _text,
 )
-from billing.gateway.plan_facts import InvoiceLineFacts, PlanInvoiceFacts, SubscriptionFacts, SubscriptionItemFacts
+from billing.gateway.plan_facts import (
+    CreditNoteFacts,
+    InvoiceLineFacts,
+    PlanInvoiceFacts,
+    SubscriptionFacts,
+    SubscriptionItemFacts,
+)
+
+_OUTSIDE = "payment_record_refund"  # of money that Stripe does not move: no refund.* event tells of it
 
 
 def parse_subscription(subscription: Json) -> SubscriptionFacts:
@@ -44,8 +52,8 @@ def parse_subscription(subscription: Json) -> SubscriptionFacts:
     )
 
 
-def parse_plan_invoice(invoice: Json, *, lines: Iterable[Json]) -> PlanInvoiceFacts:
-    """Facts of an invoice and of all its lines.
+def parse_plan_invoice(invoice: Json, *, lines: Iterable[Json], notes: Iterable[Json] = ()) -> PlanInvoiceFacts:
+    """Facts of an invoice, of all its lines and of its credit notes.
 
     Raises:
         ValueError: it does not say how much, or when it was made.
@@ -68,6 +76,7 @@ def parse_plan_invoice(invoice: Json, *, lines: Iterable[Json]) -> PlanInvoiceFa
         amount_due_minor=_amount(invoice.get("amount_due")) or 0,
         amount_paid_minor=paid,
         from_balance_minor=_from_balance(invoice),
+        credited_before_minor=_amount(invoice.get("pre_payment_credit_notes_amount")) or 0,
         attempt_count=_amount(invoice.get("attempt_count")) or 0,
         next_try_at=_moment(invoice.get("next_payment_attempt")),
         payment_reference=_id(_mapping(invoice.get("metadata")).get(PAYMENT_METADATA_KEY))
@@ -79,12 +88,46 @@ def parse_plan_invoice(invoice: Json, *, lines: Iterable[Json]) -> PlanInvoiceFa
         created_at=_required(_moment(invoice.get("created")), "created", invoice),
         paid_at=_moment(_mapping(invoice.get("status_transitions")).get("paid_at")),
         lines=tuple(_parse_line(line) for line in lines),
+        credit_notes=tuple(parse_credit_note(note) for note in notes),
     )
 
 
-def invoice_of(invoice_payment: Json) -> str:
-    """Which invoice an invoice payment belongs to."""
-    return _id(invoice_payment.get("invoice"))
+def has_credit_notes(invoice: Json) -> bool:
+    """Whether an invoice has credit notes that are not void."""
+    return any(_amount(invoice.get(f"{when}_payment_credit_notes_amount")) for when in ("pre", "post"))
+
+
+def parse_credit_note(note: Json) -> CreditNoteFacts:
+    """Facts of a credit note.
+
+    Raises:
+        ValueError: it does not say how much, or when it was made.
+    """
+    by_refunds = {True: 0, False: 0}
+    for refund in _list(note.get("refunds")):
+        by_refunds[refund.get("type") != _OUTSIDE] += _amount(refund.get("amount_refunded")) or 0
+    elsewhere = by_refunds[False] + (_amount(note.get("out_of_band_amount")) or 0)
+    after_payment = _required(_amount(note.get("post_payment_amount")), "post_payment_amount", note)
+    return CreditNoteFacts(
+        id=_id(note.get("id")),
+        invoice_id=_id(note.get("invoice")),
+        customer_id=_id(note.get("customer")),
+        number=_text(note.get("number"))[:100],
+        currency=_text(note.get("currency")).lower(),
+        is_void=note.get("status") == "void",
+        total_minor=_required(_amount(note.get("total")), "total", note),
+        before_payment_minor=_amount(note.get("pre_payment_amount")) or 0,
+        to_balance_minor=max(0, after_payment - by_refunds[True] - elsewhere),
+        elsewhere_minor=elsewhere,
+        pdf_url=_text(note.get("pdf"))[:1000],
+        issued_at=_required(_moment(note.get("created")), "created", note),
+        voided_at=_moment(note.get("voided_at")),
+    )
+
+
+def invoice_of(part: Json) -> str:
+    """Which invoice an invoice payment or a credit note belongs to."""
+    return _id(part.get("invoice"))
 
 
 def _parse_item(item: Json) -> SubscriptionItemFacts:

@@ -8,9 +8,9 @@ from billing.gateway.facts import PriceFacts, ProductFacts, SessionFacts
 from billing.gateway.faults import stripe_errors_as_ours
 from billing.gateway.parsing import PAYMENT_METADATA_KEY, parse_price, parse_product, parse_session
 from billing.gateway.plan_facts import PlanInvoiceFacts, SubscriptionFacts
-from billing.gateway.plan_parsing import invoice_of, parse_plan_invoice, parse_subscription
+from billing.gateway.plan_parsing import has_credit_notes, invoice_of, parse_plan_invoice, parse_subscription
 
-_LINES_AT_ONCE = 100
+_ROWS_AT_ONCE = 100
 
 
 class PlanCalls:
@@ -29,15 +29,27 @@ class PlanCalls:
             pages = self._client.v1.subscriptions.list({"customer": customer_id, "status": "all", "limit": 100})
             return [parse_subscription(one.to_dict()) for one in pages.auto_paging_iter()]
 
-    def retrieve_plan_invoice(self, *, invoice_id: str) -> PlanInvoiceFacts:
-        """An invoice as it is now, with its payments and all its lines: an event carries the first ten."""
+    def retrieve_plan_invoice(self, *, invoice_id: str, with_void_notes: bool = False) -> PlanInvoiceFacts:
+        """An invoice as it is now, with its payments and all its lines: an event carries the first ten.
+
+        It comes with its credit notes if one of them stands; `with_void_notes` asks for them in any case.
+        """
         with stripe_errors_as_ours():
             invoice = self._client.v1.invoices.retrieve(invoice_id, {"expand": ["payments"]}).to_dict()
             lines = invoice["lines"]["data"]
             if invoice["lines"]["has_more"]:
-                listed = self._client.v1.invoices.line_items.list(invoice_id, {"limit": _LINES_AT_ONCE})
+                listed = self._client.v1.invoices.line_items.list(invoice_id, {"limit": _ROWS_AT_ONCE})
                 lines = [line.to_dict() for line in listed.auto_paging_iter()]
-        return parse_plan_invoice(invoice, lines=lines)
+            notes: list[Any] = []
+            if with_void_notes or has_credit_notes(invoice):
+                found = self._client.v1.credit_notes.list({"invoice": invoice_id, "limit": _ROWS_AT_ONCE})
+                notes = [note.to_dict() for note in found.auto_paging_iter()]
+        return parse_plan_invoice(invoice, lines=lines, notes=notes)
+
+    def retrieve_invoice_of_credit_note(self, *, credit_note_id: str) -> str:
+        """The id of the invoice that a credit note belongs to."""
+        with stripe_errors_as_ours():
+            return invoice_of(self._client.v1.credit_notes.retrieve(credit_note_id).to_dict())
 
     def find_invoice_of_intent(self, *, payment_intent_id: str) -> str:
         """The id of the invoice that a payment intent pays; empty where it pays none."""

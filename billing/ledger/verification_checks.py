@@ -186,16 +186,21 @@ CHECKS = {
               WHERE <customers:p.customer_id> AND p.posting_count > 0 AND p.paid_at IS NOT NULL GROUP BY p.id) p
         WHERE posted < kept OR posted > kept + expired
     """,
-    "given_back_is_what_refunds_and_disputes_say": """
+    "given_back_is_what_its_parts_say": """
         SELECT p.customer_id, NULL, 'payment ' || p.public_id || ' has ' || p.given_back_minor || ' given back, '
             || p.refunded_minor || ' refunded (live refunds: ' || coalesce(r.total, 0) || '), '
+            || p.credited_minor || ' credited (by notes: ' || coalesce(n.total, 0) || '), '
             || p.withdrawn_minor || ' withdrawn'
         FROM billing_payment p
         LEFT JOIN (SELECT payment_id, sum(amount_minor) AS total FROM billing_paymentrefund WHERE NOT is_dead
                    GROUP BY payment_id) r ON r.payment_id = p.id
-        WHERE <customers:p.customer_id> AND (p.refunded_minor <> coalesce(r.total, 0) OR p.given_back_minor
+        LEFT JOIN (SELECT i.payment_id, sum(c.to_balance_minor + c.elsewhere_minor) AS total
+                   FROM billing_creditnote c JOIN billing_invoice i ON i.id = c.invoice_id
+                   WHERE NOT c.is_void AND i.payment_id IS NOT NULL GROUP BY i.payment_id) n ON n.payment_id = p.id
+        WHERE <customers:p.customer_id> AND (p.refunded_minor <> coalesce(r.total, 0)
+            OR p.credited_minor <> coalesce(n.total, 0) OR p.given_back_minor
             <> least(CASE WHEN p.paid_at IS NULL THEN 0 ELSE p.paid_amount_minor END,
-                     p.refunded_minor + p.withdrawn_minor))
+                     p.refunded_minor + p.credited_minor + p.withdrawn_minor))
     """,
     "money_movements_end_at_the_payment": """
         SELECT p.customer_id, NULL, 'payment ' || p.public_id || ' has ' || p.movement_count || ' money movements, '

@@ -18,14 +18,15 @@ PLAN_CHECKS = {
             || p.target_credits || ', its paid lines say ' || round(coalesce(l.worth, 0), 6)
         FROM billing_planperiod p
         LEFT JOIN (SELECT l.period_id, sum(l.unit_credits * l.amount_minor * 1.000000000000 / l.unit_amount_minor
-                       * CASE WHEN coalesce(m.paid_amount_minor, 0) = 0 THEN 1
-                              ELSE (m.paid_amount_minor - m.given_back_minor) * 1.000000000000 / m.paid_amount_minor
+                       * CASE WHEN coalesce(m.paid_amount_minor + i.credited_before_minor, 0) = 0 THEN 1
+                              ELSE (m.paid_amount_minor - m.given_back_minor) * 1.000000000000
+                                   / (m.paid_amount_minor + i.credited_before_minor)
                          END) AS worth
                    FROM billing_invoice i JOIN billing_invoiceline l ON l.invoice_id = i.id
                    LEFT JOIN billing_payment m ON m.id = i.payment_id
                    WHERE <customers:i.customer_id> AND i.status = 'paid' AND l.unit_credits IS NOT NULL
                        AND (l.discount_minor = 0 OR l.discount_minor <> l.amount_minor)
-                       AND (i.total_minor <> 0 OR i.from_balance_minor > 0)
+                       AND (i.total_minor <> i.credited_before_minor OR i.from_balance_minor > 0)
                    GROUP BY l.period_id) l ON l.period_id = p.id
         WHERE <customers:p.customer_id> AND abs(p.target_credits - greatest(0, coalesce(l.worth, 0))) > 0.000002
     """,

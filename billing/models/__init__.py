@@ -6,6 +6,7 @@ from billing.models.approval import Approval, Decision, ReasonCode
 from billing.models.audit_entry import AuditEntry
 from billing.models.auto_top_up import AutoTopUp, TopUpCause, TopUpConsent, TopUpState
 from billing.models.balance import CreditBalance
+from billing.models.credit_note import CreditNote
 from billing.models.customer import BillingCustomer
 from billing.models.dispute import DisputeMovement, FraudWarning, PaymentDispute
 from billing.models.flag import CustomerFlag
@@ -57,6 +58,7 @@ __all__ = [
     "CreditBalance",
     "CreditGrant",
     "CreditHold",
+    "CreditNote",
     "CreditPack",
     "CustomerFlag",
     "CustomerNote",

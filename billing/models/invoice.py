@@ -40,6 +40,9 @@ class Invoice(models.Model):
     from_balance_minor = models.BigIntegerField(
         default=0, help_text="Paid from the customer's balance at Stripe; below zero: what went into it."
     )
+    credited_before_minor = models.BigIntegerField(
+        default=0, help_text="What credit notes took off before it was paid."
+    )
     attempt_count = models.PositiveIntegerField(default=0)
     hosted_url = models.URLField(max_length=1000, blank=True)
     pdf_url = models.URLField(max_length=1000, blank=True)

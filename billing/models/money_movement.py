@@ -19,7 +19,10 @@ class MoneyMovement(models.Model):
     number = models.PositiveIntegerField(help_text="Counts the payment's movements from 1 without a gap.")
     collected_minor = models.BigIntegerField(help_text="Collected so far, tax included.")
     tax_minor = models.BigIntegerField(help_text="Tax in what was collected.")
-    given_back_minor = models.BigIntegerField(help_text="Refunded or withdrawn so far, tax included.")
+    given_back_minor = models.BigIntegerField(help_text="Refunded, credited or withdrawn so far, tax included.")
+    from_balance_minor = models.BigIntegerField(
+        default=0, help_text="What came out of the customer's balance at Stripe; below zero: what went into it."
+    )
     currency = models.CharField(max_length=3)
     entry = models.ForeignKey(
         LedgerEntry, null=True, blank=True, on_delete=models.PROTECT, related_name="money_movements"

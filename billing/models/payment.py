@@ -98,10 +98,11 @@ class Payment(models.Model):
     refused_at = models.DateTimeField(null=True, blank=True, help_text="When Stripe refused to open the checkout.")
     refusal = models.CharField(max_length=500, blank=True)
 
-    # What went back, as sums over its refunds and disputes (their rows have the facts).
+    # What went back, as sums over its refunds, disputes and credit notes (their rows have the facts).
     refunded_minor = models.BigIntegerField(default=0, help_text="By refunds that are not dead.")
     withdrawn_minor = models.BigIntegerField(default=0, help_text="By disputes.")
-    given_back_minor = models.BigIntegerField(default=0, help_text="Both, at most what was collected.")
+    credited_minor = models.BigIntegerField(default=0, help_text="By credit notes, without their refunds.")
+    given_back_minor = models.BigIntegerField(default=0, help_text="All of it, at most what was collected.")
     movement_count = models.PositiveIntegerField(default=0, help_text="How many money movements it has.")
 
     mismatch = models.CharField(max_length=500, blank=True, help_text="Why what was paid was not granted.")

@@ -9,7 +9,7 @@ def page_of_invoices(*, customer_id: int, before_id: int | None, limit: int) -> 
     Drafts are left out: they have no number, and may still change.
     """
     rows = Invoice.objects.filter(customer_id=customer_id).exclude(status=InvoiceStatus.DRAFT).order_by("-pk")
-    rows = rows.select_related("payment")
+    rows = rows.select_related("payment").prefetch_related("credit_notes")
     if before_id is not None:
         rows = rows.filter(pk__lt=before_id)
     found = list(rows[: limit + 1])

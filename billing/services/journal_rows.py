@@ -48,6 +48,7 @@ _MOVEMENT_COLUMNS = (
     "collected_minor",
     "tax_minor",
     "given_back_minor",
+    "from_balance_minor",
     "occurred_at",
     "created_at",
 )
@@ -89,6 +90,7 @@ def read_movements(*, customer_ids: Sequence[int]) -> dict[int, list[Movement]]:
             collected_minor=row.collected_minor,
             tax_minor=row.tax_minor,
             given_back_minor=row.given_back_minor,
+            from_balance_minor=row.from_balance_minor,
         )
         movement = Movement(
             entry_id=row.entry_id,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from billing import conf
-from billing.models import Payment, PaymentDispute, PaymentKind
+from billing.models import CreditNote, Payment, PaymentDispute, PaymentKind
 from billing.notice_kinds import NoticeEvent
 from billing.selectors.payments import failed_attempt_messages
 from billing.services.notices import announce
@@ -38,6 +38,7 @@ def announce_payment(
         _announce_failure(payment)
     if any(change.amount_minor > 0 for change in changes):
         _announce_refunds(payment)
+        _announce_credit_notes(payment)
     if has_disputes:
         for dispute in payment.disputes.all():
             _announce_dispute(payment, dispute)
@@ -92,10 +93,33 @@ def _announce_refunds(payment: Payment) -> None:
                 "payment": payment.public_id,
                 "description": payment.description,
                 "amount_minor": refund.amount_minor,
-                "refunded_minor": payment.refunded_minor,
+                "refunded_minor": payment.refunded_minor + payment.credited_minor,
                 "currency": refund.currency,
             },
             occurred_at=refund.refunded_at,
+        )
+
+
+def _announce_credit_notes(payment: Payment) -> None:
+    """Each credit note that gave money back without a refund, once."""
+    notes = CreditNote.objects.filter(invoice__payment=payment, is_void=False).order_by("issued_at", "pk")
+    for note in notes:
+        if not note.credited_minor:
+            continue
+        announce(
+            event=NoticeEvent.PAYMENT_REFUNDED,
+            customer_id=payment.customer_id,
+            key=note.credit_note_id,
+            payload={
+                "payment": payment.public_id,
+                "description": payment.description,
+                "amount_minor": note.credited_minor,
+                "to_balance_minor": note.to_balance_minor,
+                "credit_note": str(note),
+                "refunded_minor": payment.refunded_minor + payment.credited_minor,
+                "currency": note.currency,
+            },
+            occurred_at=note.issued_at,
         )
 
 

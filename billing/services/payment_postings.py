@@ -13,7 +13,7 @@ from django.utils import timezone
 from billing.kinds import CLAW_BACKS, UNDONE_BY_MONEY, AllocationKind, EntryKind
 from billing.ledger.posting import expire_lapsed_credits_of, post_entries
 from billing.ledger.shapes import Posting
-from billing.models import GrantAllocation, LedgerEntry, MoneyMovement, Payment, PaymentKind, UncoveredPart
+from billing.models import CreditNote, GrantAllocation, LedgerEntry, MoneyMovement, Payment, PaymentKind, UncoveredPart
 from billing.money import ZERO
 from billing.pricing import credits_kept, credits_taken
 from billing.services.payment_money_back import MoneyChange
@@ -61,8 +61,18 @@ def post_difference(payment: Payment, *, granted: Decimal, changes: Sequence[Mon
 def record_movement(payment: Payment, *, first_posting: int, occurred_at: datetime) -> None:
     """Append what was collected and given back so far, if any of it changed; with the first entry posted for it."""
     last = MoneyMovement.objects.filter(payment=payment, number=payment.movement_count).first()
-    sums = (payment.paid_amount_minor or 0, payment.paid_tax_minor or 0, payment.given_back_minor)
-    before = (last.collected_minor, last.tax_minor, last.given_back_minor) if last else (0, 0, 0)
+    to_balance = CreditNote.objects.filter(invoice__payment=payment, is_void=False).aggregate(
+        total=Sum("to_balance_minor")
+    )["total"]
+    sums = (
+        payment.paid_amount_minor or 0,
+        payment.paid_tax_minor or 0,
+        payment.given_back_minor,
+        -min(payment.given_back_minor, to_balance or 0),
+    )
+    before = (0, 0, 0, 0)
+    if last:
+        before = (last.collected_minor, last.tax_minor, last.given_back_minor, last.from_balance_minor)
     if sums == before and (last is None or last.currency == payment.paid_currency):
         return
     payment.movement_count += 1
@@ -73,6 +83,7 @@ def record_movement(payment: Payment, *, first_posting: int, occurred_at: dateti
         collected_minor=sums[0],
         tax_minor=sums[1],
         given_back_minor=sums[2],
+        from_balance_minor=sums[3],
         currency=payment.paid_currency,
         entry=LedgerEntry.objects.filter(customer_id=payment.customer_id, idempotency_key=key).first(),
         occurred_at=occurred_at,
@@ -160,7 +171,8 @@ def name_change(
         by_refund = latest.kind in (EntryKind.REFUND, EntryKind.REFUND_REVERSAL)
         kind = EntryKind.REFUND if by_refund else EntryKind.DISPUTE
         return kind, latest.occurred_at, max(change.away for change in fitting)
-    kind = EntryKind.REFUND if payment.refunded_minor or not payment.withdrawn_minor else EntryKind.DISPUTE
+    by_us = payment.refunded_minor or payment.credited_minor
+    kind = EntryKind.REFUND if by_us or not payment.withdrawn_minor else EntryKind.DISPUTE
     return kind, None, timedelta(0)
 
 

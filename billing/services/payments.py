@@ -19,7 +19,7 @@ from billing.services.findings import end_finding, raise_finding
 from billing.services.flags import end_flag, raise_flag
 from billing.services.parked_events import wake_parked_events
 from billing.services.payment_facts import PaymentFacts
-from billing.services.payment_money_back import MoneyChange, follow_with_flags, merge_money_back
+from billing.services.payment_money_back import MoneyChange, follow_with_flags, merge_money_back, sum_given_back
 from billing.services.payment_notices import announce_payment, remember
 from billing.services.payment_postings import post_difference, post_purchase, record_movement
 from billing.services.plan_postings import converge_periods
@@ -64,6 +64,19 @@ def converge_payment(*, facts: Sequence[PaymentFacts]) -> Convergence:
     has_disputes = any(one.disputes for one in facts)
     announce_payment(payment=payment, before=before, changes=changes, has_disputes=has_disputes)
     return Convergence.CONVERGED
+
+
+def converge_credited(*, payment_id: int, credited_minor: int, change: MoneyChange) -> None:
+    """Take in what credit notes gave back of a payment without a refund, in all, and bring its credits in line.
+
+    Call inside `transaction.atomic()`; takes the lock on the customer's balance.
+    """
+    payment = _lock(Payment.objects.get(pk=payment_id))
+    before = remember(payment)
+    payment.credited_minor = credited_minor
+    _converge(payment, changes=(change,), told_at=change.occurred_at)
+    payment.save()
+    announce_payment(payment=payment, before=before, changes=(change,), has_disputes=False)
 
 
 def accept_mismatch(*, payment_id: int, actor: User, reason: str, address: str = "") -> Payment:
@@ -226,8 +239,7 @@ def _is_all_given_back(payment: Payment) -> bool:
 
 def _converge(payment: Payment, *, changes: Sequence[MoneyChange], told_at: datetime) -> None:
     """From merged facts to entries: the same for every cause of a change."""
-    paid_minor = payment.paid_amount_minor if payment.paid_at else None
-    payment.given_back_minor = min(paid_minor or 0, payment.refunded_minor + payment.withdrawn_minor)
+    payment.given_back_minor = sum_given_back(payment)
     if payment.kind == PaymentKind.PLAN:
         _converge_plan(payment, changes=changes, told_at=told_at)
         return

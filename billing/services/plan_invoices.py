@@ -25,9 +25,12 @@ from billing.models import (
     Severity,
 )
 from billing.models.payment import new_payment_id
+from billing.money import share_minor
 from billing.services.convergence import Convergence
+from billing.services.credit_notes import converge_credit_notes
 from billing.services.findings import end_findings_about, raise_finding
 from billing.services.parked_events import wake_parked_events
+from billing.services.payment_money_back import sum_given_back
 from billing.services.payment_notices import announce_receipt
 from billing.services.plan_postings import converge_periods
 from billing.services.subscription_notices import announce_unpaid
@@ -68,16 +71,21 @@ def converge_invoice(*, facts: PlanInvoiceFacts, read_at: datetime, event_type: 
         return Convergence.UNKNOWN
     lock_accounts(customer_ids=[customer.pk])
     invoice = _merge_invoice(customer=customer, facts=facts, read_at=read_at)
-    if not facts.subscription_id:
-        return Convergence.CONVERGED
+    if facts.subscription_id:
+        _converge_plan(invoice=invoice, facts=facts, read_at=read_at, event_type=event_type)
+    converge_credit_notes(invoice=invoice, notes=facts.credit_notes, read_at=read_at)
+    return Convergence.CONVERGED
+
+
+def _converge_plan(*, invoice: Invoice, facts: PlanInvoiceFacts, read_at: datetime, event_type: str) -> None:
+    """From the lines of a plan's invoice to the credits of their periods."""
     periods = _merge_lines(invoice=invoice, facts=facts)
     if facts.is_paid:
         _merge_payment(invoice=invoice, facts=facts)
     elif event_type in _UNPAID and facts.status == InvoiceStatus.OPEN:
         plan = _plan_of_lines(facts)
         announce_unpaid(invoice=invoice, facts=facts, plan=plan, is_action_needed=event_type == _ACTION_NEEDED)
-    converge_periods(customer_id=customer.pk, periods=periods, occurred_at=facts.paid_at or read_at)
-    return Convergence.CONVERGED
+    converge_periods(customer_id=invoice.customer_id, periods=periods, occurred_at=facts.paid_at or read_at)
 
 
 def _merge_invoice(*, customer: BillingCustomer, facts: PlanInvoiceFacts, read_at: datetime) -> Invoice:
@@ -91,6 +99,7 @@ def _merge_invoice(*, customer: BillingCustomer, facts: PlanInvoiceFacts, read_a
     invoice.currency, invoice.total_minor, invoice.tax_minor = facts.currency, facts.total_minor, facts.tax_minor
     invoice.amount_due_minor, invoice.amount_paid_minor = facts.amount_due_minor, facts.amount_paid_minor
     invoice.from_balance_minor = facts.from_balance_minor if facts.is_paid else 0
+    invoice.credited_before_minor = facts.credited_before_minor
     invoice.attempt_count = facts.attempt_count
     invoice.hosted_url, invoice.pdf_url = facts.hosted_url, facts.pdf_url
     invoice.created_at, invoice.paid_at, invoice.read_at = facts.created_at, facts.paid_at, read_at
@@ -202,8 +211,9 @@ def _follow_unknown_prices(*, invoice: Invoice, of_plan: Sequence[str]) -> None:
 def _merge_payment(*, invoice: Invoice, facts: PlanInvoiceFacts) -> None:
     """The payment of a paid invoice: its checkout's, or a new one. It mirrors; what is posted belongs to periods."""
     payment = invoice.payment or _checkout_payment(invoice=invoice, facts=facts)
+    asked_minor = max(0, facts.total_minor - facts.credited_before_minor)
     if payment is None:
-        if facts.total_minor <= 0:
+        if not asked_minor:
             return  # nothing that could go back
         payment = _new_payment(invoice=invoice)
     learned = []
@@ -213,16 +223,23 @@ def _merge_payment(*, invoice: Invoice, facts: PlanInvoiceFacts) -> None:
             learned.append(told)
     payment.invoice_id, payment.receipt_url = facts.id, payment.receipt_url or facts.hosted_url
     payment.paid_at = min(filter(None, (payment.paid_at, facts.paid_at or facts.created_at)))
-    payment.paid_amount_minor, payment.paid_currency = max(0, facts.total_minor), facts.currency
-    payment.paid_tax_minor = max(0, facts.tax_minor)
-    payment.paid_subtotal_minor = max(0, facts.total_minor - facts.tax_minor)
-    payment.given_back_minor = min(payment.paid_amount_minor, payment.refunded_minor + payment.withdrawn_minor)
+    payment.paid_amount_minor, payment.paid_currency = asked_minor, facts.currency
+    payment.paid_tax_minor = _tax_in(asked_minor, facts=facts)
+    payment.paid_subtotal_minor = asked_minor - payment.paid_tax_minor
+    payment.given_back_minor = sum_given_back(payment)
     payment.save()
     if invoice.payment_id is None:
         invoice.payment = payment
         invoice.save(update_fields=["payment"])
     announce_receipt(payment=payment)
     wake_parked_events(named=learned)
+
+
+def _tax_in(asked_minor: int, *, facts: PlanInvoiceFacts) -> int:
+    """The tax in what was paid: credit notes take it off in proportion."""
+    if facts.total_minor <= 0 or facts.tax_minor <= 0:
+        return 0
+    return share_minor(amount_minor=facts.tax_minor, part=asked_minor, whole=facts.total_minor)
 
 
 def _checkout_payment(*, invoice: Invoice, facts: PlanInvoiceFacts) -> Payment | None:
@@ -247,7 +264,7 @@ def _new_payment(*, invoice: Invoice) -> Payment:
         form_key=f"invoice:{invoice.invoice_id}"[:100],
         description=plan.name if plan else "Subscription",
         credits=0,
-        amount_minor=max(0, invoice.total_minor),
+        amount_minor=max(0, invoice.total_minor - invoice.credited_before_minor),
         currency=invoice.currency,
         stripe_idempotency_key=f"invoice-{invoice.invoice_id}"[:100],
     )

@@ -23,7 +23,7 @@ from billing.models import (
     PlanPeriod,
     Subscription,
 )
-from billing.money import ZERO
+from billing.money import ZERO, share_minor
 from billing.plan_pricing import PaidLine, is_counted, plan_posted, plan_target, split_minor
 from billing.services.payment_money_back import MoneyChange
 from billing.services.payment_postings import REVERSALS, name_change, reopen_written_off
@@ -116,7 +116,10 @@ def target_of(lines: Sequence[InvoiceLine], *, leaving: Mapping[int, int] | None
             )
             for line in lines
             if line.unit_credits is not None
-            and is_counted(total_minor=line.invoice.total_minor, from_balance_minor=line.invoice.from_balance_minor)
+            and is_counted(
+                asked_minor=line.invoice.total_minor - line.invoice.credited_before_minor,
+                from_balance_minor=line.invoice.from_balance_minor,
+            )
         ]
     )
 
@@ -128,8 +131,9 @@ def paid_lines(period: PlanPeriod) -> list[InvoiceLine]:
 
 
 def _paid_minor(line: InvoiceLine) -> int:
+    """What the invoice's lines ask for in all: what was paid, and what credit notes took off before."""
     payment = line.invoice.payment
-    return (payment.paid_amount_minor or 0) if payment is not None else 0
+    return (payment.paid_amount_minor or 0) + line.invoice.credited_before_minor if payment is not None else 0
 
 
 def _kept_minor(line: InvoiceLine) -> int:
@@ -221,15 +225,26 @@ def _money_of(*, period: PlanPeriod, lines: Sequence[InvoiceLine]) -> PeriodMone
     for invoice in {line.invoice for line in lines}:
         own = [line for line in lines if line.invoice_id == invoice.pk]
         money = sum(line.money_minor for line in own)
-        collected += money
-        tax += sum(line.tax_minor for line in own)
-        from_balance += _share(period=period, invoice_pk=invoice.pk, amount_minor=invoice.from_balance_minor)
+        credited = _share(period=period, invoice_pk=invoice.pk, amount_minor=invoice.credited_before_minor)
+        collected += money - credited
+        tax += _tax_left(tax_minor=sum(line.tax_minor for line in own), credited_minor=credited, money_minor=money)
+        into_balance = sum(note.to_balance_minor for note in invoice.credit_notes.all() if not note.is_void)
+        moved = invoice.from_balance_minor - into_balance
+        from_balance += _share(period=period, invoice_pk=invoice.pk, amount_minor=moved)
         if invoice.payment is not None:
             back = invoice.payment.given_back_minor
             given_back += _share(period=period, invoice_pk=invoice.pk, amount_minor=back)
     return PeriodMoney(
         collected_minor=collected, from_balance_minor=from_balance, tax_minor=tax, given_back_minor=given_back
     )
+
+
+def _tax_left(*, tax_minor: int, credited_minor: int, money_minor: int) -> int:
+    """The tax that is left after credit notes took money off an invoice: it goes in proportion, half to even."""
+    if not credited_minor or not money_minor:
+        return tax_minor
+    sign = 1 if money_minor > 0 else -1  # a period may have less than nothing of an invoice that another one pays
+    return tax_minor - share_minor(amount_minor=tax_minor, part=sign * credited_minor, whole=sign * money_minor)
 
 
 def _share(*, period: PlanPeriod, invoice_pk: int, amount_minor: int) -> int:

@@ -10,7 +10,7 @@ from billing.services.subscriptions import needs_card, store_subscription
 
 
 def read_plan_object(*, stripe_id: str, gateway: StripeGateway) -> Convergence:
-    """Read an invoice (`in_…`) or a subscription (`sub_…`) and merge it.
+    """Read an invoice (`in_…`), the invoice of a credit note (`cn_…`), or a subscription (`sub_…`), and merge it.
 
     Raises:
         StripeUnavailable, StripeRefused: it could not be read; nothing has changed.
@@ -23,6 +23,8 @@ def read_plan_object(*, stripe_id: str, gateway: StripeGateway) -> Convergence:
             card = gateway.retrieve_card_fingerprint(payment_method_id=subscription.payment_method_id)
         with transaction.atomic(durable=True):
             return store_subscription(facts=subscription, read_at=read_at, card_fingerprint=card)
-    invoice = gateway.retrieve_plan_invoice(invoice_id=stripe_id)
+    is_note = stripe_id.startswith("cn_")
+    invoice_id = gateway.retrieve_invoice_of_credit_note(credit_note_id=stripe_id) if is_note else stripe_id
+    invoice = gateway.retrieve_plan_invoice(invoice_id=invoice_id, with_void_notes=is_note)
     with transaction.atomic(durable=True):
         return converge_invoice(facts=invoice, read_at=read_at)

@@ -102,6 +102,7 @@ def invoice(
         amount_due_minor=max(0, total - max(0, from_balance)),
         amount_paid_minor=max(0, total - max(0, from_balance)),
         from_balance_minor=from_balance,
+        credited_before_minor=0,
         attempt_count=1,
         next_try_at=None,
         payment_reference="",

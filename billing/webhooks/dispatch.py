@@ -6,7 +6,7 @@ from billing.webhooks.handlers.checkout_session import handle_checkout_session
 from billing.webhooks.handlers.customer import handle_customer_deleted
 from billing.webhooks.handlers.dispute import handle_dispute
 from billing.webhooks.handlers.fraud_warning import handle_fraud_warning
-from billing.webhooks.handlers.invoice import handle_invoice, handle_invoice_payment
+from billing.webhooks.handlers.invoice import handle_credit_note, handle_invoice, handle_invoice_payment
 from billing.webhooks.handlers.payment_intent import handle_payment_intent
 from billing.webhooks.handlers.payment_method import handle_payment_method_detached
 from billing.webhooks.handlers.refund import handle_refund
@@ -37,6 +37,9 @@ HANDLERS: dict[str, Handler] = {
     "invoice.voided": handle_invoice,
     "invoice.marked_uncollectible": handle_invoice,
     "invoice_payment.paid": handle_invoice_payment,
+    "credit_note.created": handle_credit_note,
+    "credit_note.updated": handle_credit_note,
+    "credit_note.voided": handle_credit_note,
     "customer.subscription.created": handle_subscription,
     "customer.subscription.updated": handle_subscription,
     "customer.subscription.deleted": handle_subscription,

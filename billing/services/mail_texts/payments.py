@@ -49,14 +49,21 @@ def write_failed(told: Told) -> Words:
 def write_refunded(told: Told) -> Words:
     refunded, so_far = told.money(), told.money("refunded_minor")
     total = ((_("Refunded so far"), so_far),) if so_far != refunded else ()
+    where = _("We have given money back to you. Your bank usually shows it within five to ten days.")
+    note = told.text("credit_note")
+    if note:
+        where = _("We have given money back to you, outside of your card.")
+    if told.payload.get("to_balance_minor"):
+        where = _("We have put money back on your account. It pays for your next invoices, before your card does.")
     return Words(
         subject=_("Refund: %(amount)s") % {"amount": refunded},
         paragraphs=(
-            _("We have given money back to you. Your bank usually shows it within five to ten days."),
+            where,
             _("The credits that it had paid for were taken back; your ledger shows how many."),
         ),
         facts=(
             (_("Refunded"), refunded),
+            *(((_("Credit note"), note),) if note else ()),
             *total,
             (_("Of the payment for"), told.text("description")),
             told.when(),

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from billing.gateway.listed import InvoiceFacts
-from billing.gateway.plan_facts import SubscriptionFacts
-from billing.models import BillingCustomer, Invoice, InvoiceStatus, Subscription
+from billing.gateway.plan_facts import CreditNoteFacts, SubscriptionFacts
+from billing.models import BillingCustomer, CreditNote, Invoice, InvoiceStatus, Subscription
 from billing.money import format_money
 from billing.services.plan_invoices import customers_at_stripe
 from billing.services.reconciliation.shapes import Difference
@@ -71,6 +71,28 @@ def compare_plan_invoice(*, invoice: InvoiceFacts, plans: InvoicesOfPage) -> Ite
             ours={"status": row.status, "total_minor": row.total_minor, "currency": row.currency},
             theirs=theirs,
         )
+
+
+def compare_credit_note(
+    *, note: CreditNoteFacts, row: CreditNote | None, customer: BillingCustomer
+) -> Iterator[Difference]:
+    """A credit note of a customer of ours with its mirror."""
+    if row is not None and row.is_void is note.is_void:
+        return
+    there = "void" if note.is_void else "issued"
+    here = "not recorded" if row is None else "void here" if row.is_void else "issued here"
+    total = format_money(amount_minor=note.total_minor, currency=note.currency)
+    yield Difference(
+        kind="credit_note_differs",
+        subject=note.id,
+        detail=f"A credit note of {total} is {there} at Stripe, {here}.",
+        occurred_at=note.issued_at,
+        changed_at=note.voided_at,
+        customer=customer,
+        stripe_id=note.id,
+        ours={"status": None if row is None else "void" if row.is_void else "issued"},
+        theirs={"status": there, "total_minor": note.total_minor, "currency": note.currency},
+    )
 
 
 def compare_subscription(

@@ -187,6 +187,14 @@ _KINDS = (
         suggestion=_LOOK_UP,
     ),
     FindingKind(
+        name="credit_note_differs",
+        label="Credit note is not what is recorded",
+        bucket=Bucket.REFUND,
+        severity=Severity.HIGH,
+        repair=Repair.PLAN,
+        suggestion=_READ_PLAN,
+    ),
+    FindingKind(
         name="refund_missing",
         label="Refund here, not at Stripe",
         bucket=Bucket.REFUND,

@@ -6,10 +6,10 @@ from django.db.models import F
 
 from billing.errors import StripeObjectMissing
 from billing.gateway.plan_facts import SubscriptionFacts
-from billing.models import Invoice, InvoiceStatus, Subscription
+from billing.models import CreditNote, Invoice, InvoiceStatus, Subscription
 from billing.services.plan_invoices import customers_at_stripe
 from billing.services.reconciliation.collecting import Reading
-from billing.services.reconciliation.compare_plans import compare_subscription
+from billing.services.reconciliation.compare_plans import compare_credit_note, compare_subscription
 from billing.services.reconciliation.reading_ours import unseen
 from billing.services.reconciliation.reading_payments import pages
 from billing.services.reconciliation.seen import remember_seen
@@ -37,6 +37,23 @@ def read_subscriptions(reading: Reading) -> None:
             Subscription.objects.filter(pk=row.pk, read_at__lt=reading.now).update(read_at=reading.now)
         reading.counts.add_object("subscriptions")
     reading.progress(step="subscriptions", at=None)
+
+
+def read_credit_notes(reading: Reading) -> None:
+    """Credit notes issued in the window, of invoices of any age."""
+    for page in pages(reading, lambda named: reading.gateway.page_credit_notes(window=reading.scope.window, **named)):
+        customers = customers_at_stripe(stripe_customer_ids=[one.customer_id for one in page])
+        rows = {
+            row.credit_note_id: row for row in CreditNote.objects.filter(credit_note_id__in=[one.id for one in page])
+        }
+        reading.collect(
+            difference
+            for one in page
+            if (customer := customers.get(one.customer_id)) is not None
+            for difference in compare_credit_note(note=one, row=rows.get(one.id), customer=customer)
+        )
+        reading.counts.add_object("credit_notes", len(page))
+        reading.progress(step="credit_notes", at=page[-1].issued_at)
 
 
 def read_our_invoices(reading: Reading) -> None:

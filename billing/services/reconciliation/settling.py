@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from billing.models import (
     BillingCustomer,
+    CreditNote,
     DisputeMovement,
     EventState,
     FraudWarning,
@@ -49,6 +50,11 @@ def _has_state(finding: ReconciliationFinding, payment: Payment | None) -> bool:
 def _is_refund_the_same(finding: ReconciliationFinding, payment: Payment | None) -> bool:
     known = PaymentRefund.objects.filter(refund_id=finding.stripe_id).first()
     return known is not None and known.is_dead is (finding.theirs.get("status") in ("failed", "canceled"))
+
+
+def _is_credit_note_the_same(finding: ReconciliationFinding, payment: Payment | None) -> bool:
+    known = CreditNote.objects.filter(credit_note_id=finding.stripe_id).first()
+    return known is not None and known.is_void is (finding.theirs.get("status") == "void")
 
 
 def _is_dispute_known(finding: ReconciliationFinding, payment: Payment | None) -> bool:
@@ -105,6 +111,7 @@ SETTLED: dict[str, Callable[[ReconciliationFinding, Payment | None], bool]] = {
     "checkout_state_differs": _has_state,
     "refund_not_recorded": _is_refund_the_same,
     "refund_state_differs": _is_refund_the_same,
+    "credit_note_differs": _is_credit_note_the_same,
     "dispute_not_recorded": _is_dispute_known,
     "dispute_state_differs": _has_read_dispute_since,
     "dispute_movement_not_recorded": _is_movement_known,

@@ -31,7 +31,7 @@ from billing.services.reconciliation.reading_payments import (
     read_payment_intents,
     read_sessions,
 )
-from billing.services.reconciliation.reading_plans import read_our_invoices, read_subscriptions
+from billing.services.reconciliation.reading_plans import read_credit_notes, read_our_invoices, read_subscriptions
 from billing.services.reconciliation.repairing import Repairs, is_repairable, repair_findings
 from billing.services.reconciliation.runs import ending_badly, finish_run, start_run
 from billing.services.reconciliation.seen import (
@@ -112,6 +112,7 @@ def _read(reading: Reading, inbox: Inbox) -> None:
     read_payment_intents(reading)
     read_sessions(reading)
     read_charges(reading)
+    read_credit_notes(reading)
     read_subscriptions(reading)
     if customer is None:
         read_refunds(reading)

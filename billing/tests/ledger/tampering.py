@@ -317,7 +317,7 @@ TAMPERINGS: dict[str, Tampering] = {
     "payments_are_within_bounds": _forget_that_a_payment_was_paid,
     "paid_payments_are_granted": _undo_what_was_granted,
     "payments_keep_what_is_still_paid_for": _forget_what_was_refunded,
-    "given_back_is_what_refunds_and_disputes_say": _let_a_refund_die,
+    "given_back_is_what_its_parts_say": _let_a_refund_die,
     "money_movements_end_at_the_payment": _count_a_movement_too_many,
     "write_offs_taken_back_were_made": _take_back_a_write_off_that_was_none,
     "adjustments_have_their_entry": _change_an_adjustment,

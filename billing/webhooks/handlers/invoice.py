@@ -1,4 +1,4 @@
-"""invoice.* and invoice_payment.paid: always read anew, because an event has no payments and the first ten lines."""
+"""invoice.*, invoice_payment.paid and credit_note.*: the invoice is read anew, because no event carries all of it."""
 
 from functools import partial
 
@@ -26,9 +26,18 @@ def handle_invoice_payment(*, event: EventEnvelope, gateway: StripeGateway) -> E
     return _effect(invoice_id=invoice_id, event=event, gateway=gateway)
 
 
-def _effect(*, invoice_id: str, event: EventEnvelope, gateway: StripeGateway) -> Effect | None:
+@unknown_if_missing
+def handle_credit_note(*, event: EventEnvelope, gateway: StripeGateway) -> Effect | None:
+    """The effect of the invoice whose credit note was issued or voided."""
+    invoice_id = invoice_of(event.object) or gateway.retrieve_invoice_of_credit_note(credit_note_id=event.object_id)
+    return _effect(invoice_id=invoice_id, event=event, gateway=gateway, with_void_notes=True)
+
+
+def _effect(
+    *, invoice_id: str, event: EventEnvelope, gateway: StripeGateway, with_void_notes: bool = False
+) -> Effect | None:
     if not invoice_id:
         return None
     read_at = timezone.now()
-    facts = gateway.retrieve_plan_invoice(invoice_id=invoice_id)
+    facts = gateway.retrieve_plan_invoice(invoice_id=invoice_id, with_void_notes=with_void_notes)
     return partial(converge_invoice, facts=facts, read_at=read_at, event_type=event.type)
