@@ -19,6 +19,7 @@ from sandbox.stripe.checkout.paying import (
     settle_delayed,
 )
 from sandbox.stripe.checkout.subscribing import asks_for_card
+from sandbox.stripe.credit_note_levers import CreditNoteLevers
 from sandbox.stripe.deliveries import (
     DeliverySwitch,
     SignatureKind,
@@ -50,7 +51,7 @@ class SignedEvent:
     signature: str
 
 
-class Control(AfterwardsLevers, SavedCardLevers, SubscribingLevers, InvoiceLevers):
+class Control(AfterwardsLevers, SavedCardLevers, SubscribingLevers, InvoiceLevers, CreditNoteLevers):
     """Pays, settles and expires sessions, and decides what goes wrong. Each call is one step of the state machine."""
 
     def __init__(self, sandbox: Sandbox) -> None:

@@ -7,6 +7,7 @@ from sandbox.stripe.api import api_view
 from sandbox.stripe.pages.checkout import checkout_view
 from sandbox.stripe.pages.confirming import confirm_view
 from sandbox.stripe.pages.control import act_view, events_view, object_view, objects_view
+from sandbox.stripe.pages.credit_notes import credit_note_view
 from sandbox.stripe.pages.files import file_view, stripe_js_view
 from sandbox.stripe.pages.invoices import invoice_view
 from sandbox.stripe.pages.json_api import api_index_view, lever_view
@@ -21,6 +22,7 @@ urlpatterns = [
     path("p/session/<str:session_id>/<str:token>", portal_view),
     path("receipts/<str:charge_id>/<str:secret>", receipt_view),
     path("invoices/<str:invoice_id>/<str:secret>", invoice_view),
+    path("credit_notes/<str:credit_note_id>/<str:secret>", credit_note_view),
     path("stripe.js", stripe_js_view),
     path("assets/<str:name>", file_view),
     path("", RedirectView.as_view(url="/sandbox/")),

@@ -2,8 +2,9 @@
 
 from sandbox.stripe.calls import Call
 from sandbox.stripe.events import emit_event
-from sandbox.stripe.lists import list_page, slice_page
+from sandbox.stripe.lists import as_list, list_page, slice_page
 from sandbox.stripe.machine import Sandbox
+from sandbox.stripe.objects.invoice_fields import common_fields, transitions
 from sandbox.stripe.records import Resource, new_id, random_word
 from sandbox.stripe.taxes import on_invoice, sum_on_invoice
 
@@ -25,100 +26,75 @@ def new_receipt(sandbox: Sandbox, *, session: Resource, customer: Resource, inte
 
 
 def _build_invoice(sandbox: Sandbox, session: Resource, customer: Resource) -> Resource:
-    now, total, invoice_id = sandbox.now(), session["amount_total"], new_id("in")
-    secret, details = random_word(30), session["customer_details"]
-    settings = session["invoice_creation"]["invoice_data"]
-    lines = [_build_line(item, invoice_id, now) for item in session["_line_items"]]
-    taxes = sum_on_invoice([tax for line in lines for tax in line["taxes"]])
-    added = sum(tax["amount"] for tax in taxes if tax["tax_behavior"] == "exclusive")
-    untaxed = total - sum(tax["amount"] for tax in taxes)
+    invoice_id, settings = new_id("in"), session["invoice_creation"]["invoice_data"]
     return {
-        "id": invoice_id,
-        "object": "invoice",
-        "account_country": "US",
-        "account_name": "Sandbox",
-        "account_tax_ids": None,
+        **common_fields(sandbox, invoice_id=invoice_id, customer_id=customer["id"], currency=session["currency"]),
+        **_payment_fields(session, paid_at=sandbox.now()),
+        **_customer_fields(session["customer_details"]),
+        **_address_fields(sandbox, invoice_id),
+        **_total_fields(session, invoice_id, now=sandbox.now()),
+        "automatic_tax": {"disabled_reason": None, **session["automatic_tax"]},
+        "billing_reason": "manual",
+        "description": settings["description"],
+        "discounts": [],
+        "footer": settings["footer"],
+        "metadata": settings["metadata"],
+        "number": f"{customer['invoice_prefix']}-{customer['next_invoice_sequence']:04d}",
+        "parent": None,
+    }
+
+
+def _payment_fields(session: Resource, *, paid_at: int) -> Resource:
+    """A receipt is finalized and paid when it is made."""
+    total = session["amount_total"]
+    return {
         "amount_due": total,
-        "amount_overpaid": 0,
         "amount_paid": total,
-        "amount_paid_off_stripe": 0,
         "amount_remaining": 0,
-        "amount_shipping": 0,
-        "application": None,
-        "attempt_count": 0,
         "attempted": True,
         "auto_advance": False,
-        "automatic_tax": {
-            "disabled_reason": None,
-            **session["automatic_tax"],
-        },
-        "automatically_finalizes_at": None,
-        "billing_reason": "manual",
         "collection_method": "charge_automatically",
-        "created": now,
-        "currency": session["currency"],
-        "custom_fields": None,
-        "customer": customer["id"],
+        "effective_at": paid_at,
+        "ending_balance": 0,
+        "starting_balance": 0,
+        "status": "paid",
+        "status_transitions": transitions(finalized_at=paid_at, paid_at=paid_at),
+    }
+
+
+def _customer_fields(details: Resource) -> Resource:
+    """The customer as the checkout was told."""
+    return {
         "customer_address": details["address"] if details["address"]["country"] else None,
         "customer_email": details["email"],
         "customer_name": details["name"],
         "customer_phone": None,
-        "customer_shipping": None,
         "customer_tax_exempt": "none",
         "customer_tax_ids": details["tax_ids"],
-        "default_payment_method": None,
-        "default_source": None,
-        "default_tax_rates": [],
-        "description": settings["description"],
-        "discounts": [],
-        "due_date": None,
-        "effective_at": now,
-        "ending_balance": 0,
-        "footer": settings["footer"],
-        "from_invoice": None,
-        "hosted_invoice_url": f"{sandbox.base_url}/invoices/{invoice_id}/{secret}",
-        "invoice_pdf": f"{sandbox.base_url}/invoices/{invoice_id}/{secret}?print=1",
-        "issuer": {"type": "self"},
-        "last_finalization_error": None,
-        "latest_revision": None,
-        "lines": {"object": "list", "data": lines, "has_more": False, "url": f"/v1/invoices/{invoice_id}/lines"},
-        "livemode": False,
-        "metadata": settings["metadata"],
-        "next_payment_attempt": None,
-        "number": f"{customer['invoice_prefix']}-{customer['next_invoice_sequence']:04d}",
-        "on_behalf_of": None,
-        "parent": None,
-        "payment_settings": {
-            "default_mandate": None,
-            "payment_method_options": None,
-            "payment_method_types": None,
-        },
-        "period_end": now,
-        "period_start": now,
-        "post_payment_credit_notes_amount": 0,
-        "pre_payment_credit_notes_amount": 0,
-        "receipt_number": None,
-        "rendering": None,
-        "shipping_cost": None,
-        "shipping_details": None,
-        "starting_balance": 0,
-        "statement_descriptor": None,
-        "status": "paid",
-        "status_transitions": {
-            "finalized_at": now,
-            "marked_uncollectible_at": None,
-            "paid_at": now,
-            "voided_at": None,
-        },
+    }
+
+
+def _address_fields(sandbox: Sandbox, invoice_id: str) -> Resource:
+    """Where the invoice can be seen."""
+    address = f"{sandbox.base_url}/invoices/{invoice_id}/{random_word(30)}"
+    return {"hosted_invoice_url": address, "invoice_pdf": f"{address}?print=1"}
+
+
+def _total_fields(session: Resource, invoice_id: str, *, now: int) -> Resource:
+    """The lines and what they add up to."""
+    lines = [_build_line(item, invoice_id, now) for item in session["_line_items"]]
+    taxes = sum_on_invoice([tax for line in lines for tax in line["taxes"]])
+    added = sum(tax["amount"] for tax in taxes if tax["tax_behavior"] == "exclusive")
+    all_taxes = sum(tax["amount"] for tax in taxes)
+    return {
+        "lines": as_list(lines, url=f"/v1/invoices/{invoice_id}/lines"),
         "subtotal": session["amount_subtotal"],
-        "subtotal_excluding_tax": session["amount_subtotal"] - sum(tax["amount"] for tax in taxes) + added,
-        "test_clock": None,
-        "total": total,
+        "subtotal_excluding_tax": session["amount_subtotal"] - all_taxes + added,
+        "total": session["amount_total"],
         "total_discount_amounts": [],
-        "total_excluding_tax": untaxed,
+        "total_excluding_tax": session["amount_total"] - all_taxes,
         "total_pretax_credit_amounts": [],
         "total_taxes": taxes,
-        "webhooks_delivered_at": now,
     }
 
 

@@ -4,6 +4,7 @@ from sandbox.stripe.charging.intent_calls import waits_for_customer
 from sandbox.stripe.control import Control
 from sandbox.stripe.giving_back.disputing import is_closed, is_inquiry, withdrawn_amount
 from sandbox.stripe.machine import Sandbox
+from sandbox.stripe.pages.credit_buttons import CREDIT_ACTIONS, note_buttons
 from sandbox.stripe.pages.money import parse_amount
 from sandbox.stripe.pages.subscription_buttons import (
     SUBSCRIPTION_ACTIONS,
@@ -37,6 +38,8 @@ def buttons_for(sandbox: Sandbox, found: Resource) -> list[Button]:
             return subscription_buttons(found)
         case "invoice":
             return invoice_buttons(found)
+        case "credit_note":
+            return note_buttons(sandbox, found)
         case "customer" if not found.get("deleted"):
             return [Button("delete_customer", "Delete the customer")]
     return []
@@ -127,6 +130,7 @@ def _set_refunds(control: Control, fields: dict[str, str]) -> None:
 
 MONEY_ACTIONS: dict[str, Action] = {
     **SUBSCRIPTION_ACTIONS,
+    **CREDIT_ACTIONS,
     "refund": _refund,
     "refund_pending": _refund_pending,
     "refund_failed": _refund_failed,

@@ -11,6 +11,7 @@ from sandbox.stripe.giving_back.starting import read_refund_start
 from sandbox.stripe.handler import render_page, sandbox_of
 from sandbox.stripe.machine import Sandbox
 from sandbox.stripe.pages.buttons import MONEY_ACTIONS, buttons_for, takes_amount
+from sandbox.stripe.pages.credit_buttons import credit_ways
 from sandbox.stripe.pages.money import format_amount
 from sandbox.stripe.pages.subscription_buttons import (
     Action,
@@ -106,17 +107,29 @@ def _describe(sandbox: Sandbox, found: Resource) -> dict[str, Any]:
         "state": found.get("payment_status") if found.get("status") == "complete" else found.get("status"),
         "amount": format_amount(amount or 0, found["currency"]) if is_money else "",
         "text": _say_subscription(sandbox, found)
+        or _say_note(found)
         or next((found[name] for name in names if found.get(name)), "")
         or _say_given_back(found),
-        "page_url": found.get("url") if found["object"] == "checkout.session" else found.get("hosted_invoice_url"),
+        "page_url": _page_of(found),
         "buttons": buttons_for(sandbox, found),
         "takes_amount": takes_amount(found),
         "prices": other_prices(sandbox, found),
+        "credit_ways": credit_ways(sandbox, found),
     }
+
+
+def _page_of(found: Resource) -> str | None:
+    names = {"checkout.session": "url", "invoice": "hosted_invoice_url", "credit_note": "pdf"}
+    return found.get(names.get(found["object"], ""))
 
 
 def _say_subscription(sandbox: Sandbox, found: Resource) -> str:
     return say_subscription(sandbox, found) if found["object"] == "subscription" else ""
+
+
+def _say_note(found: Resource) -> str:
+    is_note = found["object"] == "credit_note"
+    return f"{found['number']}, {found['type'].replace('_', ' ')}" if is_note else ""
 
 
 def _say_given_back(found: Resource) -> str:

@@ -69,7 +69,8 @@ def _act(sandbox: Sandbox, invoice_id: str, typed: dict[str, str]) -> tuple[str,
 
 def _describe(sandbox: Sandbox, invoice: Resource) -> dict[str, Any]:
     currency = invoice["currency"]
-    used = invoice["total"] - invoice["amount_due"]
+    credited = invoice["pre_payment_credit_notes_amount"]
+    used = invoice["total"] - invoice["amount_due"] - credited
     rows = [
         {"text": line["description"] or "Item", "amount": format_amount(line["amount"], currency)}
         for line in invoice.get("_lines") or invoice["lines"]["data"]
@@ -82,6 +83,7 @@ def _describe(sandbox: Sandbox, invoice: Resource) -> dict[str, Any]:
         "number": invoice["number"],
         "amount": format_amount(invoice["amount_due"], currency),
         "total": format_amount(invoice["total"], currency),
+        "credited": format_amount(credited, currency) if credited else "",
         "from_balance": format_amount(used, currency) if used else "",
         "on": datetime.fromtimestamp(invoice["created"], UTC),
         "lines": rows,

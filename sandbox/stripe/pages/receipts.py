@@ -20,7 +20,7 @@ def receipt_view(request: HttpRequest, charge_id: str, secret: str) -> HttpRespo
         "title": "Receipt",
         "number": charge["id"],
         "amount": format_amount(charge["amount"], charge["currency"]),
-        "is_paid": charge["paid"],
+        "state": "Paid" if charge["paid"] else "Not paid",
         "on": datetime.fromtimestamp(charge["created"], UTC),
         "email": charge["billing_details"]["email"],
         "paid_with": f"{kind.replace('_', ' ')} ending in {charge['payment_method_details'][kind]['last4']}",

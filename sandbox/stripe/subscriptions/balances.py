@@ -6,7 +6,14 @@ from sandbox.stripe.records import Resource, new_id
 
 
 def move_balance(
-    sandbox: Sandbox, customer_id: str, *, amount: int, kind: str, currency: str, invoice_id: str | None = None
+    sandbox: Sandbox,
+    customer_id: str,
+    *,
+    amount: int,
+    kind: str,
+    currency: str,
+    invoice_id: str | None = None,
+    credit_note_id: str | None = None,
 ) -> Resource:
     """Move a customer's balance, record why, and tell of it. A negative amount is in the customer's favour."""
     customer = sandbox.require("customer", customer_id)
@@ -19,7 +26,7 @@ def move_balance(
         "amount": amount,
         "checkout_session": None,
         "created": sandbox.now(),
-        "credit_note": None,
+        "credit_note": credit_note_id,
         "currency": currency,
         "customer": customer_id,
         "description": None,

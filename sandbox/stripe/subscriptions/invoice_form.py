@@ -2,6 +2,7 @@
 
 from sandbox.stripe.lists import DEFAULT_LIMIT
 from sandbox.stripe.machine import Sandbox
+from sandbox.stripe.objects.invoice_fields import common_fields, transitions
 from sandbox.stripe.objects.tax_ids import tax_ids_of
 from sandbox.stripe.records import Resource
 from sandbox.stripe.subscriptions.discounts import total_discounts
@@ -63,85 +64,50 @@ def _automatic_tax(sandbox: Sandbox, subscription: Resource, customer: Resource)
 
 def build_invoice(sandbox: Sandbox, subscription: Resource, *, customer: Resource, invoice_id: str) -> Resource:
     """A draft without lines."""
-    now = sandbox.now()
     return {
-        "id": invoice_id,
-        "object": "invoice",
-        "account_country": "US",
-        "account_name": "Sandbox",
-        "account_tax_ids": None,
-        "amount_overpaid": 0,
-        "amount_paid": 0,
-        "amount_paid_off_stripe": 0,
-        "amount_shipping": 0,
-        "application": None,
-        "attempt_count": 0,
-        "attempted": False,
-        "auto_advance": True,
+        **common_fields(sandbox, invoice_id=invoice_id, customer_id=customer["id"], currency=subscription["currency"]),
+        **_draft_fields(),
+        **_customer_fields(sandbox, customer),
         "automatic_tax": _automatic_tax(sandbox, subscription, customer),
-        "automatically_finalizes_at": None,
         "billing_reason": "subscription_cycle",
         "collection_method": subscription["collection_method"],
-        "created": now,
-        "currency": subscription["currency"],
-        "custom_fields": None,
-        "customer": customer["id"],
-        "customer_address": customer["address"],
-        "customer_email": customer["email"],
-        "customer_name": customer["name"],
-        "customer_phone": customer["phone"],
-        "customer_shipping": None,
-        "customer_tax_exempt": customer["tax_exempt"] or "none",
-        "customer_tax_ids": [
-            {"type": one["type"], "value": one["value"]} for one in tax_ids_of(sandbox, customer["id"])
-        ],
-        "default_payment_method": None,
-        "default_source": None,
-        "default_tax_rates": [],
-        "description": None,
         "discounts": list(subscription["discounts"]),
-        "due_date": None,
-        "effective_at": None,
-        "ending_balance": None,
-        "footer": None,
-        "from_invoice": None,
-        "hosted_invoice_url": None,
-        "invoice_pdf": None,
-        "issuer": {"type": "self"},
-        "last_finalization_error": None,
-        "latest_revision": None,
-        "livemode": False,
-        "metadata": {},
-        "next_payment_attempt": None,
-        "number": None,
-        "on_behalf_of": None,
         "parent": {
             "quote_details": None,
             "subscription_details": {"metadata": dict(subscription["metadata"]), "subscription": subscription["id"]},
             "type": "subscription_details",
         },
-        "payment_settings": {
-            "default_mandate": None,
-            "payment_method_options": None,
-            "payment_method_types": None,
-        },
-        "period_end": now,
-        "period_start": now,
-        "post_payment_credit_notes_amount": 0,
-        "pre_payment_credit_notes_amount": 0,
-        "receipt_number": None,
-        "rendering": None,
-        "shipping_cost": None,
-        "shipping_details": None,
-        "starting_balance": customer["balance"],
-        "statement_descriptor": None,
+    }
+
+
+def _draft_fields() -> Resource:
+    """What an invoice lacks until it is finalized and paid."""
+    return {
+        "amount_paid": 0,
+        "attempted": False,
+        "auto_advance": True,
+        "description": None,
+        "effective_at": None,
+        "ending_balance": None,
+        "footer": None,
+        "hosted_invoice_url": None,
+        "invoice_pdf": None,
+        "metadata": {},
+        "number": None,
         "status": "draft",
-        "status_transitions": {
-            "finalized_at": None,
-            "marked_uncollectible_at": None,
-            "paid_at": None,
-            "voided_at": None,
-        },
-        "test_clock": None,
-        "webhooks_delivered_at": now,
+        "status_transitions": transitions(),
+    }
+
+
+def _customer_fields(sandbox: Sandbox, customer: Resource) -> Resource:
+    """The customer as they are now."""
+    tax_ids = tax_ids_of(sandbox, customer["id"])
+    return {
+        "customer_address": customer["address"],
+        "customer_email": customer["email"],
+        "customer_name": customer["name"],
+        "customer_phone": customer["phone"],
+        "customer_tax_exempt": customer["tax_exempt"] or "none",
+        "customer_tax_ids": [{"type": one["type"], "value": one["value"]} for one in tax_ids],
+        "starting_balance": customer["balance"],
     }

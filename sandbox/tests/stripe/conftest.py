@@ -7,12 +7,18 @@ from threading import Thread
 import pytest
 
 from sandbox.stripe.server import SandboxServer
+from sandbox.tests.stripe.notes import Notes
 from sandbox.tests.stripe.shop import Shop
 
 
 @pytest.fixture
 def shop(stripe_sandbox: SandboxServer) -> Shop:
     return Shop(stripe_sandbox)
+
+
+@pytest.fixture
+def notes(shop: Shop) -> Notes:
+    return Notes(shop)
 
 
 class Receiver:
