@@ -28,6 +28,7 @@ STEPS: Final[tuple[Callable[[World], None], ...]] = (
     subscribing.subscribe,
     subscribing.renew,
     subscribing.upgrade,
+    subscribing.credit,
     subscribing.cancel,
     steps.list_events,
 )

@@ -7,11 +7,12 @@ from datetime import timedelta
 from typing import Final
 
 from billing.gateway.plan_facts import PlanInvoiceFacts, SubscriptionFacts
-from billing.gateway.plan_parsing import parse_plan_invoice, parse_subscription
+from billing.gateway.plan_parsing import has_credit_notes, parse_credit_note, parse_plan_invoice, parse_subscription
 from sandbox.conformance.account import Difference, Json, StepSkipped
 from sandbox.conformance.judging import expect, expect_that, wait_for
 from sandbox.conformance.steps import CURRENCY, PRO_MINOR, PRO_PLUS_MINOR, World
 
+CREDITED_MINOR: Final = 100
 DRAFT_TIME: Final = timedelta(hours=2)  # an invoice of a renewal stays a draft for an hour
 
 
@@ -60,6 +61,28 @@ def renew(world: World) -> None:
     expect(invoice, total_minor=PRO_MINOR, amount_paid_minor=PRO_MINOR)
     after = _read_subscription(world)
     expect_that(after.period_end is not None and after.period_end > before.period_end, "The period did not move on.")
+
+
+def credit(world: World) -> None:
+    """A credit note on a paid invoice into the customer's balance: the note and its invoice say how much went there."""
+    invoice_id = _read_subscription(world).latest_invoice_id
+    made = world.observer.ask(
+        "post", "/v1/credit_notes", invoice=invoice_id, amount=CREDITED_MINOR, credit_amount=CREDITED_MINOR
+    )
+    note = parse_credit_note(made)
+    expect(
+        note,
+        invoice_id=invoice_id,
+        is_void=False,
+        total_minor=CREDITED_MINOR,
+        before_payment_minor=0,
+        to_balance_minor=CREDITED_MINOR,
+        elsewhere_minor=0,
+    )
+    invoice = world.observer.ask("get", f"/v1/invoices/{invoice_id}")
+    expect_that(has_credit_notes(invoice), "The invoice does not say that it has a credit note.")
+    listed = [one["id"] for one in world.observer.list_all("/v1/credit_notes", invoice=invoice_id)]
+    expect_that(listed == [note.id], "The note is not among the invoice's.")
 
 
 def upgrade(world: World) -> None:
