@@ -148,6 +148,7 @@ def _money_of(payment: Payment) -> dict[str, Any]:
         "state": payment.state,
         "paid_minor": payment.paid_amount_minor,
         "refunded_minor": payment.refunded_minor,
+        "credited_minor": payment.credited_minor,
         "withdrawn_minor": payment.withdrawn_minor,
         "entries": payment.posting_count,
     }

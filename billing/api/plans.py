@@ -111,7 +111,7 @@ def subscription_shape(customer: BillingCustomer) -> dict[str, Any]:
 
 
 def invoice_shape(invoice: Invoice) -> dict[str, Any]:
-    """An invoice of a pack or a plan, as Stripe told it last; the total has its tax in it."""
+    """An invoice of a pack or a plan, as Stripe told it last; the total is with tax and without its credit notes."""
     return {
         "id": invoice.invoice_id,
         "object": "invoice",
@@ -119,6 +119,7 @@ def invoice_shape(invoice: Invoice) -> dict[str, Any]:
         "status": invoice.status,
         "total_minor": invoice.total_minor,
         "tax_minor": invoice.tax_minor,
+        "credited_minor": sum(note.total_minor for note in invoice.credit_notes.all() if not note.is_void),
         "currency": invoice.currency,
         "created_at": time_shape(invoice.created_at),
         "url": invoice.hosted_url or None,

@@ -167,3 +167,8 @@ class Payment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.public_id}: {self.description}"
+
+    @property
+    def returned_minor(self) -> int:
+        """What we gave back, by refunds and by credit notes: what the buyer calls refunded."""
+        return self.refunded_minor + self.credited_minor

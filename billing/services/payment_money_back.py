@@ -46,7 +46,7 @@ def merge_money_back(*, payment: Payment, facts: Sequence[PaymentFacts]) -> list
 def sum_given_back(payment: Payment) -> int:
     """What went back of a payment by refunds, credit notes and disputes: at most what was collected."""
     paid_minor = (payment.paid_amount_minor or 0) if payment.paid_at else 0
-    return min(paid_minor, payment.refunded_minor + payment.credited_minor + payment.withdrawn_minor)
+    return min(paid_minor, payment.returned_minor + payment.withdrawn_minor)
 
 
 def follow_with_flags(*, payment: Payment) -> None:

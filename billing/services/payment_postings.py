@@ -171,8 +171,7 @@ def name_change(
         by_refund = latest.kind in (EntryKind.REFUND, EntryKind.REFUND_REVERSAL)
         kind = EntryKind.REFUND if by_refund else EntryKind.DISPUTE
         return kind, latest.occurred_at, max(change.away for change in fitting)
-    by_us = payment.refunded_minor or payment.credited_minor
-    kind = EntryKind.REFUND if by_us or not payment.withdrawn_minor else EntryKind.DISPUTE
+    kind = EntryKind.REFUND if payment.returned_minor or not payment.withdrawn_minor else EntryKind.DISPUTE
     return kind, None, timedelta(0)
 
 

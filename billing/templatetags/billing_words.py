@@ -58,8 +58,8 @@ def explain_entry(entry: LedgerEntry) -> str:
 def back_badges(payment: Payment) -> list[Badge]:
     """What to say beside a payment's state about money that went back."""
     badges = []
-    if payment.refunded_minor:
-        is_whole = payment.refunded_minor >= (payment.paid_amount_minor or 0)
+    if payment.returned_minor:
+        is_whole = payment.returned_minor >= (payment.paid_amount_minor or 0)
         badges.append(Badge(text=_("Refunded") if is_whole else _("Partly refunded"), style="note"))
     disputes = list(payment.disputes.all())
     if payment.withdrawn_minor or any(_is_running(dispute) for dispute in disputes):
@@ -70,7 +70,7 @@ def back_badges(payment: Payment) -> list[Badge]:
 @register.filter
 def state_is_told(payment: Payment) -> bool:
     """Whether the state's own word is still worth saying: "Paid" beside "Refunded" would contradict it."""
-    is_gone = payment.refunded_minor and payment.refunded_minor >= (payment.paid_amount_minor or 0)
+    is_gone = payment.returned_minor and payment.returned_minor >= (payment.paid_amount_minor or 0)
     return not (payment.state == PaymentState.PAID and is_gone)
 
 
@@ -89,6 +89,26 @@ def explain_refund(refund: PaymentRefund) -> str:
     if refund.status == "requires_action":
         return _("A refund of %(amount)s from %(day)s waits for you: see the mail about it.") % words
     return _("%(amount)s was refunded on %(day)s; it can take some days until you see it.") % words
+
+
+@register.filter
+def explain_credit_notes(payment: Payment) -> list[str]:
+    """A sentence for each credit note that gave money back by itself: "$9.50 was put on your account ..."."""
+    invoice = getattr(payment, "invoice_mirror", None)
+    notes = [note for note in invoice.credit_notes.all() if not note.is_void] if invoice else []
+    told = []
+    for note in notes:
+        words = {"number": note, "day": _day(note.issued_at)}
+        if note.to_balance_minor:
+            amount = {"amount": _money(note.to_balance_minor, note.currency)}
+            told.append(
+                _("%(amount)s was put on your account on %(day)s and pays for your next invoices (%(number)s).")
+                % {**words, **amount}
+            )
+        if note.elsewhere_minor:
+            amount = {"amount": _money(note.elsewhere_minor, note.currency)}
+            told.append(_("%(amount)s was given back to you on %(day)s (%(number)s).") % {**words, **amount})
+    return told
 
 
 @register.filter
@@ -145,7 +165,7 @@ def name_payment(payment: Payment) -> str:
 def _explain_part(part: DebtPart) -> str:
     words = {"credits": format_credits(part.credits), "payment": name_payment(part.payment) if part.payment else ""}
     if part.payment is not None:
-        words["refunded"] = _money(part.payment.refunded_minor, part.payment.paid_currency)
+        words["refunded"] = _money(part.payment.returned_minor, part.payment.paid_currency)
     match part.cause:
         case DebtCause.REFUND if part.payment is not None:
             return (

@@ -82,6 +82,7 @@ describe(
                     "status": "paid",
                     "total_minor": 1900,
                     "tax_minor": 0,
+                    "credited_minor": 0,
                     "currency": "usd",
                     "created_at": AT,
                     "url": "https://invoice.stripe.com/i/1a2b3c",

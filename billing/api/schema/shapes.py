@@ -163,6 +163,7 @@ class Invoice(StrictSerializer):
     status = serializers.CharField(help_text="Stripe's word: open, paid, void or uncollectible.")
     total_minor = serializers.IntegerField(help_text="With tax; below zero it is credit for the next invoices.")
     tax_minor = serializers.IntegerField()
+    credited_minor = serializers.IntegerField(help_text="By credit notes that are not void, with tax; the total stays.")
     currency = serializers.CharField()
     created_at = serializers.DateTimeField()
     url = serializers.CharField(allow_null=True, help_text="Stripe's page of it.")

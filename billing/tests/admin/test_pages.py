@@ -24,7 +24,7 @@ WITHOUT_PAGES |= {"ApiKeySpending", "IdempotentAnswer"}  # a sum that the key's 
 # The lines and periods of invoices, and their money, which payments, ledger and books show; who has had a trial.
 WITHOUT_PAGES |= {"InvoiceLine", "PlanPeriod", "PlanMovement", "TrialGrant", "PortalConfiguration", "HistoricalPlan"}
 WITHOUT_PAGES |= {"PlanPrice", "VoucherGuess", "NotificationPreferences"}  # in their plan; counts; in settings
-WITHOUT_PAGES |= {"WebhookAttempt"}  # the tries of a message, which its page shows
+WITHOUT_PAGES |= {"WebhookAttempt", "CreditNote"}  # the tries of a message, and what an invoice was credited: in theirs
 READ_ONLY = [
     model.__name__ for model in REGISTERED if model._meta.app_label == "billing" and model.__name__ not in EDITED
 ]

@@ -14,7 +14,7 @@ from billing.tests.admin.conftest import World
 from billing.tests.admin.test_customer_page import log_in
 from billing.tests.plan_subscriptions import subscribe
 from billing.tests.plan_world import make_plan
-from billing.tests.views.test_invoices import make_invoice
+from billing.tests.views.test_invoices import make_credit_note, make_invoice
 
 pytestmark = pytest.mark.django_db
 
@@ -127,3 +127,13 @@ def test_a_customers_page_shows_subscriptions_and_invoices(world: World) -> None
 
     for words in (subscription.subscription_id, "past_due", "A1B2C3-0007", "$22.61"):
         assert words in page
+
+
+def test_an_invoice_shows_what_its_credit_notes_did(world: World, admin: Client) -> None:
+    invoice = make_invoice(world.customer, "A1B2C3-0008")
+    ways = {"before_payment_minor": 100, "to_balance_minor": 200, "elsewhere_minor": 300}
+    make_credit_note(invoice, "A1B2C3-0008-CN-01", total_minor=1000, **ways)
+
+    page = admin.get(f"/admin/billing/invoice/{invoice.pk}/change/").content.decode()
+
+    assert "$1.00 less to pay, $4.00 refunded, $2.00 into the balance at Stripe, $3.00 outside of Stripe" in page

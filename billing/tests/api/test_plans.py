@@ -15,7 +15,7 @@ from billing.tests.api.conftest import Program, make_program
 from billing.tests.api.test_ground import check_problem
 from billing.tests.plan_subscriptions import make_free, subscribe
 from billing.tests.plan_world import make_plan
-from billing.tests.views.test_invoices import make_invoice
+from billing.tests.views.test_invoices import make_credit_note, make_invoice
 
 
 @pytest.fixture
@@ -87,7 +87,9 @@ def test_a_subscription_is_told_with_its_times_and_last_invoices(program: Progra
     end = timezone.now() + timedelta(days=3)
     subscribe(buyer, make_plan("pro"), status="trialing", trial_end=end, period_end=end, cancel_at=end)
     for number in range(6):
-        make_invoice(buyer, f"A-{number}")
+        invoice = make_invoice(buyer, f"A-{number}")
+    make_credit_note(invoice, "CN-1", total_minor=500)
+    make_credit_note(invoice, "CN-2", total_minor=300, is_void=True, voided_at=timezone.now())
 
     answer = program.get("/subscription").json()
 
@@ -95,7 +97,8 @@ def test_a_subscription_is_told_with_its_times_and_last_invoices(program: Progra
     assert answer["trial_end"] == answer["cancel_at"] == answer["expires_at"]
     assert answer["expires_at"] is not None
     assert [invoice["number"] for invoice in answer["invoices"]] == [f"A-{number}" for number in (5, 4, 3, 2, 1)]
-    assert (answer["invoices"][0]["total_minor"], answer["invoices"][0]["tax_minor"]) == (2261, 361)
+    newest = answer["invoices"][0]
+    assert (newest["total_minor"], newest["tax_minor"], newest["credited_minor"]) == (2261, 361, 500)
 
 
 @pytest.mark.django_db

@@ -7,7 +7,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from billing.gateway.client import StripeGateway
-from billing.models import BillingCustomer, Invoice
+from billing.models import BillingCustomer, CreditNote, Invoice
 from billing.services.stripe_customers import ensure_stripe_customer
 from billing.tests.plan_world import make_subscriber
 from billing.tests.views.rows import make_payment
@@ -33,6 +33,33 @@ def make_invoice(customer: BillingCustomer, number: str, **fields: object) -> In
         "read_at": NOON,
     }
     return Invoice.objects.create(customer=customer, **{**terms, **fields})
+
+
+def make_credit_note(invoice: Invoice, number: str, *, total_minor: int, **fields: object) -> CreditNote:
+    terms = {
+        "credit_note_id": f"cn_{number}",
+        "number": number,
+        "currency": invoice.currency,
+        "total_minor": total_minor,
+        "to_balance_minor": total_minor,
+        "pdf_url": f"https://invoice.example.com/{number}.pdf",
+        "issued_at": NOON,
+    }
+    return CreditNote.objects.create(invoice=invoice, **{**terms, **fields})
+
+
+def test_credit_notes_stand_beside_their_invoice_until_they_are_void(
+    browser: Client, customer: BillingCustomer
+) -> None:
+    invoice = make_invoice(customer, "A-1")
+    make_credit_note(invoice, "A-1-CN-01", total_minor=500)
+    make_credit_note(invoice, "A-1-CN-02", total_minor=300, is_void=True, voided_at=NOON)
+
+    page = browser.get(INVOICES).content.decode()
+
+    assert "Credit note A-1-CN-01: $5.00" in page
+    assert "https://invoice.example.com/A-1-CN-01.pdf" in page
+    assert "A-1-CN-02" not in page
 
 
 def test_invoices_of_packs_and_plans_are_listed_together(browser: Client, customer: BillingCustomer) -> None:

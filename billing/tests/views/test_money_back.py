@@ -12,6 +12,7 @@ from billing.models import BillingCustomer, Payment, PaymentDispute, PaymentRefu
 from billing.services.flags import raise_flag
 from billing.templatetags.billing_words import explain_entry
 from billing.tests.views.rows import add_entry, make_payment
+from billing.tests.views.test_invoices import make_credit_note, make_invoice
 
 pytestmark = pytest.mark.django_db
 
@@ -59,6 +60,21 @@ def page(browser: Client, path: str = "/billing/payments/") -> str:
     response = browser.get(path)
     assert response.status_code == 200
     return response.content.decode()
+
+
+def test_credit_note_says_where_the_money_went(browser: Client, payment: Payment) -> None:
+    invoice = make_invoice(payment.customer, "A-1", payment=payment)
+    make_credit_note(
+        invoice, "A-1-CN-01", total_minor=500, to_balance_minor=300, elsewhere_minor=200, issued_at=timezone.now()
+    )
+    Payment.objects.filter(pk=payment.pk).update(credited_minor=500, given_back_minor=500)
+
+    shown = page(browser)
+
+    assert ">Partly refunded</span>" in shown
+    assert "$3.00 was put on your account on" in shown
+    assert "$2.00 was given back to you on" in shown
+    assert "$3.00 was put on your account on" in page(browser, "/billing/")
 
 
 @pytest.mark.parametrize(
