@@ -93,6 +93,8 @@ def _announce_refunds(payment: Payment) -> None:
                 "payment": payment.public_id,
                 "description": payment.description,
                 "amount_minor": refund.amount_minor,
+                "to_balance_minor": None,
+                "credit_note": None,
                 "refunded_minor": payment.refunded_minor + payment.credited_minor,
                 "currency": refund.currency,
             },

@@ -26,7 +26,12 @@ PAYLOADS: dict[NoticeEvent, dict[str, Any]] = {
     },
     NoticeEvent.PAYMENT_RECEIPT: {**_PAYMENT, "tax_minor": 300, "credits": "10500.000000", "kind": "pack"},
     NoticeEvent.PAYMENT_FAILED: {**_PAYMENT, "reason": "The bank declined it."},
-    NoticeEvent.PAYMENT_REFUNDED: {**_PAYMENT, "refunded_minor": 2400},
+    NoticeEvent.PAYMENT_REFUNDED: {
+        **_PAYMENT,
+        "refunded_minor": 2400,
+        "credit_note": None,
+        "to_balance_minor": None,
+    },
     NoticeEvent.PAYMENT_DISPUTED: {**_PAYMENT, "dispute": "dp_1", "status": "opened", "frozen": True},
     NoticeEvent.TOP_UP_FAILED: {
         "payment": "pay_123",
