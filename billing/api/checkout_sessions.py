@@ -20,7 +20,8 @@ from billing.gateway.client import UiMode
 from billing.models import BillingCustomer
 from billing.services.checkout import StartedCheckout, start_checkout
 from billing.services.gateway import configured_gateway
-from billing.services.orders import order_pack, order_plan
+from billing.services.orders import order_pack
+from billing.services.plan_checkout import start_plan_checkout
 from billing.views.checkout import checkout_pages, hash_address, render_checkout
 
 _UI_MODES: dict[str, UiMode] = {"embedded": "embedded_page", "hosted": "hosted_page"}
@@ -65,17 +66,18 @@ def _start(
     *, customer: BillingCustomer, body: dict[str, Any], ui_mode: UiMode, key: str, network_hash: str
 ) -> StartedCheckout:
     """The checkout of this key: asking again after any failure ends in the one session."""
-    order = order_plan(slug=body["plan"], customer=customer) if "plan" in body else order_pack(slug=body["pack"])
+    common: dict[str, Any] = {
+        "customer": customer,
+        "form_key": f"api:{sha256(key.encode()).hexdigest()}",  # keys may be longer than the column
+        "ui_mode": ui_mode,
+        "network_hash": network_hash,
+        "pages": checkout_pages(),
+        "gateway": configured_gateway(),
+    }
     try:
-        return start_checkout(
-            customer=customer,
-            order=order,
-            form_key=f"api:{sha256(key.encode()).hexdigest()}",  # keys may be longer than the column
-            ui_mode=ui_mode,
-            network_hash=network_hash,
-            pages=checkout_pages(),
-            gateway=configured_gateway(),
-        )
+        if "plan" in body:
+            return start_plan_checkout(slug=body["plan"], **common)
+        return start_checkout(order=order_pack(slug=body["pack"]), **common)
     except IdempotencyConflict:
         raise IdempotencyConflict(key=key) from None
     except InvalidRequest as refusal:

@@ -15,6 +15,7 @@ from billing.tests.api.conftest import Program, make_program
 from billing.tests.api.test_ground import check_problem
 from billing.tests.plan_subscriptions import make_free, subscribe
 from billing.tests.plan_world import make_plan
+from billing.tests.shop import make_pack
 from billing.tests.views.test_invoices import make_credit_note, make_invoice
 
 
@@ -120,6 +121,20 @@ def test_a_plan_is_subscribed_to_by_one_checkout(program: Program, at_stripe: Pl
     assert opened.status_code == 201, opened.content
     assert opened.json() == again.json()
     assert Payment.objects.get().plan == at_stripe
+
+
+@pytest.mark.django_db(transaction=True)
+def test_another_checkout_of_a_plan_ends_the_one_before(
+    program: Program, at_stripe: Plan, gateway: StripeGateway
+) -> None:
+    pack = make_pack()
+    of_pack = program.post("/checkout-sessions", {"pack": pack.slug}, key="pack").json()["id"]
+    first = program.post("/checkout-sessions", {"plan": "pro"}, key="one").json()["id"]
+
+    second = program.post("/checkout-sessions", {"plan": "pro"}, key="two").json()["id"]
+
+    states = {id: gateway.retrieve_session(session_id=id).status for id in (of_pack, first, second)}
+    assert states == {of_pack: "open", first: "expired", second: "open"}
 
 
 @pytest.mark.django_db
