@@ -65,6 +65,7 @@ def ask_stripe(
     Raises:
         BeyondLimit: with tax it is more than may be charged; nothing was taken.
         Withdrawn: meanwhile nothing may be charged any more; nothing was taken.
+        EndedBefore: its invoice is void or deleted already; nothing was taken.
         StripeRefused: Stripe will not make such a payment. A declined card is an answer and no refusal.
         StripeUnavailable: whether it was charged is unknown.
     """
