@@ -79,13 +79,20 @@ def look_up_invoice(
     invoice_id = attempt.invoice_id or _find(attempt=attempt, consent=consent, gateway=gateway)
     if not invoice_id:
         return None
-    invoice = gateway.retrieve_invoice(invoice_id=invoice_id)
-    intent = _intent_of(invoice, attempt=attempt, gateway=gateway)
+    invoice, intent = read_invoice(invoice_id=invoice_id, attempt=attempt, gateway=gateway)
     if intent is not None and intent.status in UNDER_WAY:
         return invoice, intent
     if ends and invoice.status in ("open", "draft"):
         invoice = void_unpaid(invoice=invoice, attempt=attempt, gateway=gateway)
     return (invoice, _intent_of(invoice, attempt=attempt, gateway=gateway)) if invoice.status == "paid" else None
+
+
+def read_invoice(
+    *, invoice_id: str, attempt: Payment, gateway: StripeGateway
+) -> tuple[OwnInvoiceFacts, PaymentIntentFacts | None]:
+    """An invoice of an attempt as it is now, and its payment intent."""
+    invoice = gateway.retrieve_invoice(invoice_id=invoice_id)
+    return invoice, _intent_of(invoice, attempt=attempt, gateway=gateway)
 
 
 def void_unpaid(*, invoice: OwnInvoiceFacts, attempt: Payment, gateway: StripeGateway) -> OwnInvoiceFacts:
