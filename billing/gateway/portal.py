@@ -1,7 +1,9 @@
 """The calls about Stripe's customer portal, where customers change their plan, their card and whom they are."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 import stripe
@@ -27,6 +29,8 @@ class PortalConfigurationFacts:
     is_active: bool
     is_default: bool
     price_ids: tuple[str, ...]  # of the plans that customers may change to, where Stripe gave them
+    digest: str = ""  # of what we last set, see `portal_digest`; empty if that was not us
+    set_by: str = ""  # the idempotency key of the request that set it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +85,7 @@ class PortalCalls:
         self, *, plans: Sequence[PortalPlan], return_url: str, idempotency_key: str
     ) -> PortalConfigurationFacts:
         """A new configuration: see `portal_features`."""
-        params: dict[str, Any] = {"default_return_url": return_url, "features": portal_features(plans)}
+        params = {**_settings(plans, return_url), "metadata": _marks(plans, return_url, idempotency_key)}
         with stripe_errors_as_ours():
             made = self._client.v1.billing_portal.configurations.create(
                 params,  # type: ignore[arg-type]
@@ -93,7 +97,7 @@ class PortalCalls:
         self, *, configuration_id: str, plans: Sequence[PortalPlan], return_url: str, idempotency_key: str
     ) -> PortalConfigurationFacts:
         """A configuration, changed to offer these plans: see `portal_features`."""
-        params: dict[str, Any] = {"default_return_url": return_url, "features": portal_features(plans)}
+        params = {**_settings(plans, return_url), "metadata": _marks(plans, return_url, idempotency_key)}
         with stripe_errors_as_ours():
             changed = self._client.v1.billing_portal.configurations.update(
                 configuration_id,
@@ -108,6 +112,11 @@ class PortalCalls:
         with stripe_errors_as_ours():
             found = self._client.v1.billing_portal.configurations.retrieve(configuration_id, expand)
         return parse_portal_configuration(found.to_dict())
+
+
+def portal_digest(*, plans: Sequence[PortalPlan], return_url: str) -> str:
+    """A name for all that we set in a configuration: for the plans, for the way back, for what customers may do."""
+    return sha256(json.dumps(_settings(plans, return_url), sort_keys=True).encode()).hexdigest()
 
 
 def portal_features(plans: Sequence[PortalPlan]) -> dict[str, Any]:
@@ -137,6 +146,15 @@ def portal_features(plans: Sequence[PortalPlan]) -> dict[str, Any]:
     }
 
 
+def _settings(plans: Sequence[PortalPlan], return_url: str) -> dict[str, Any]:
+    return {"default_return_url": return_url, "features": portal_features(plans)}
+
+
+def _marks(plans: Sequence[PortalPlan], return_url: str, idempotency_key: str) -> dict[str, str]:
+    """What the configuration tells of itself, set in one step with it."""
+    return {"digest": portal_digest(plans=plans, return_url=return_url), "set_by": idempotency_key}
+
+
 def _flow_params(flow: PortalFlow, return_url: str) -> dict[str, Any]:
     params: dict[str, Any] = {
         "type": flow.type,
@@ -163,9 +181,12 @@ def parse_portal_configuration(configuration: Mapping[str, Any]) -> PortalConfig
     products = update.get("products")
     named = [_mapping(product).get("prices") for product in products] if isinstance(products, list) else []
     price_ids = [_id(price) for prices in named if isinstance(prices, list) for price in prices]
+    marks = _mapping(configuration.get("metadata"))
     return PortalConfigurationFacts(
         id=_id(configuration.get("id")),
         is_active=configuration.get("active") is True,
         is_default=configuration.get("is_default") is True,
         price_ids=tuple(price_ids),
+        digest=_text(marks.get("digest")),
+        set_by=_text(marks.get("set_by")),
     )

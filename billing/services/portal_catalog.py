@@ -3,12 +3,10 @@
 from collections.abc import Iterator
 from hashlib import sha256
 
-from django.utils import timezone
-
 from billing import conf
 from billing.errors import StripeObjectMissing
 from billing.gateway.client import StripeGateway
-from billing.gateway.portal import PortalPlan
+from billing.gateway.portal import PortalConfigurationFacts, PortalPlan, portal_digest
 from billing.models import PlanPrice, PortalConfiguration
 from billing.services.catalog_changes import CatalogChange
 
@@ -18,36 +16,35 @@ _RETURN_PATH = "/billing/plans/"
 def sync_portal(*, gateway: StripeGateway, dry_run: bool) -> Iterator[CatalogChange]:
     """Give the portal the plans that are on offer; nothing where it has them, or where there are none.
 
+    Stripe says what the portal has: an answer that was lost, or one that came late, is seen there.
+
     Raises:
-        StripeRefused, StripeUnavailable: nothing has changed.
+        StripeRefused, StripeUnavailable: whether it has changed is not known; the next run sees it.
     """
     plans, return_url = _plans_on_offer(), conf.site_url() + _RETURN_PATH
     if not plans:
         return
-    digest = _digest(plans, return_url)
-    newest = PortalConfiguration.objects.order_by("-pk").first()
-    is_there = newest is not None and _is_at_stripe(newest, gateway=gateway)
-    if newest is not None and is_there and newest.digest == digest:
-        return
-    before = newest.configuration_id if newest is not None and is_there else ""
+    digest, known_id = portal_digest(plans=plans, return_url=return_url), portal_configuration_id()
+    current = _find_at_stripe(known_id, gateway=gateway)
+    is_wanted = current is not None and current.digest == digest
+    if not is_wanted and dry_run:
+        yield CatalogChange(item="portal", action="configure_portal", object_id=current.id if current else "")
     if dry_run:
-        yield CatalogChange(item="portal", action="configure_portal", object_id=before)
         return
-    if newest is not None and is_there:
-        made = gateway.update_portal_configuration(
-            configuration_id=newest.configuration_id,
+    if not is_wanted and current is not None:
+        current = gateway.update_portal_configuration(
+            configuration_id=current.id,
             plans=plans,
             return_url=return_url,
-            # The minute tells apart what is switched on, off and on again within a day; a retry at once is the same.
-            idempotency_key=f"portal-{newest.configuration_id}-{digest[:20]}-{timezone.now():%Y%m%d%H%M}",
+            idempotency_key=_key_of_change(before=current, digest=digest),
         )
-    else:
-        lost = newest.configuration_id if newest is not None else ""
-        made = gateway.create_portal_configuration(
-            plans=plans, return_url=return_url, idempotency_key=f"portal-{digest[:20]}-{lost}"
+    elif current is None:
+        current = gateway.create_portal_configuration(
+            plans=plans, return_url=return_url, idempotency_key=f"portal-{digest[:20]}-{known_id}"
         )
-    PortalConfiguration.objects.update_or_create(configuration_id=made.id, defaults={"digest": digest})
-    yield CatalogChange(item="portal", action="configure_portal", object_id=made.id)
+    PortalConfiguration.objects.update_or_create(configuration_id=current.id, defaults={"digest": digest})
+    if not is_wanted:
+        yield CatalogChange(item="portal", action="configure_portal", object_id=current.id)
 
 
 def portal_configuration_id() -> str:
@@ -65,14 +62,21 @@ def _plans_on_offer() -> list[PortalPlan]:
     return [PortalPlan(product_id=product_id, price_ids=found) for product_id, found in products.items()]
 
 
-def _digest(plans: list[PortalPlan], return_url: str) -> str:
-    parts = [return_url, *(f"{plan.product_id}={','.join(plan.price_ids)}" for plan in plans)]
-    return sha256("\n".join(parts).encode()).hexdigest()
+def _key_of_change(*, before: PortalConfigurationFacts, digest: str) -> str:
+    """A key that names what is set, and by the key that set it what is replaced.
+
+    The same is asked for under the same key until it has been done. As each key acts once, a configuration is never set
+    by the same one again: plans that are switched off, on and off within a day are three requests.
+    """
+    return f"portal-{before.id}-{sha256(f'{before.set_by} {digest}'.encode()).hexdigest()[:40]}"
 
 
-def _is_at_stripe(known: PortalConfiguration, *, gateway: StripeGateway) -> bool:
-    """Ids of test mode are unknown to a live key."""
+def _find_at_stripe(configuration_id: str, *, gateway: StripeGateway) -> PortalConfigurationFacts | None:
+    """A configuration that sessions can be opened with. Ids of test mode are unknown to a live key."""
+    if not configuration_id:
+        return None
     try:
-        return gateway.retrieve_portal_configuration(configuration_id=known.configuration_id).is_active
+        found = gateway.retrieve_portal_configuration(configuration_id=configuration_id)
     except StripeObjectMissing:
-        return False
+        return None
+    return found if found.is_active else None

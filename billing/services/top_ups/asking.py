@@ -8,9 +8,15 @@ from billing.errors import PaymentDeclined
 from billing.gateway.client import StripeGateway
 from billing.gateway.facts import PaymentIntentFacts
 from billing.gateway.invoicing import OwnInvoiceFacts
-from billing.models import Payment, TopUpConsent
+from billing.models import Payment, PaymentKind, TopUpConsent
 from billing.services.payment_facts import PaymentFacts, facts_of_intent
-from billing.services.top_ups.invoicing import UNDER_WAY, charge_by_invoice, facts_of_own_invoice, look_up_invoice
+from billing.services.top_ups.invoicing import (
+    UNDER_WAY,
+    charge_by_invoice,
+    facts_of_own_invoice,
+    look_up_invoice,
+    read_invoice,
+)
 from billing.top_up_rules import Judgement
 
 _CLOCKS_DIFFER = timedelta(hours=1)
@@ -65,6 +71,7 @@ def ask_stripe(
     Raises:
         BeyondLimit: with tax it is more than may be charged; nothing was taken.
         Withdrawn: meanwhile nothing may be charged any more; nothing was taken.
+        EndedBefore: its invoice is void or deleted already; nothing was taken.
         StripeRefused: Stripe will not make such a payment. A declined card is an answer and no refusal.
         StripeUnavailable: whether it was charged is unknown.
     """
@@ -106,3 +113,17 @@ def look_up(*, attempt: Payment, consent: TopUpConsent, ends: bool, gateway: Str
         if intent.payment_reference == attempt.public_id:
             return Answer(intent=intent)
     return None
+
+
+def read_paid_invoice(*, invoice_id: str, payment_reference: str, gateway: StripeGateway) -> Answer | None:
+    """What a paid invoice says of the top-up that it names; None if it names none that waits for its money.
+
+    Raises:
+        StripeRefused, StripeUnavailable: it could not be found out.
+    """
+    waiting = Payment.objects.filter(kind=PaymentKind.AUTO_TOP_UP, paid_at__isnull=True)
+    attempt = waiting.filter(public_id=payment_reference).first()
+    if attempt is None:
+        return None
+    invoice, intent = read_invoice(invoice_id=invoice_id, attempt=attempt, gateway=gateway)
+    return Answer(invoice=invoice, intent=intent) if invoice.status == "paid" else None

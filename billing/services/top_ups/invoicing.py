@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from billing.errors import PaymentDeclined, StripeRefused, StripeUnavailable
+from billing.errors import PaymentDeclined, StripeObjectMissing, StripeRefused, StripeUnavailable
 from billing.gateway.client import StripeGateway
 from billing.gateway.facts import PaymentIntentFacts
 from billing.gateway.invoicing import OwnInvoiceFacts
@@ -39,6 +39,10 @@ class Withdrawn(Exception):
         super().__init__(str(judgement.obstacle))
 
 
+class EndedBefore(Exception):
+    """An earlier try ended the invoice and was itself ended before it wrote that down. Nothing was taken."""
+
+
 def charge_by_invoice(
     *, attempt: Payment, consent: TopUpConsent, judge_again: Callable[[], Judgement], gateway: StripeGateway
 ) -> tuple[OwnInvoiceFacts, PaymentIntentFacts | None]:
@@ -49,6 +53,7 @@ def charge_by_invoice(
     Raises:
         BeyondLimit: tax makes it more than may be charged.
         Withdrawn: nothing may be charged any more.
+        EndedBefore: the invoice is void or deleted already.
         StripeRefused: Stripe will not make or collect such an invoice.
         StripeUnavailable: whether it was charged is unknown.
     """
@@ -74,13 +79,20 @@ def look_up_invoice(
     invoice_id = attempt.invoice_id or _find(attempt=attempt, consent=consent, gateway=gateway)
     if not invoice_id:
         return None
-    invoice = gateway.retrieve_invoice(invoice_id=invoice_id)
-    intent = _intent_of(invoice, attempt=attempt, gateway=gateway)
+    invoice, intent = read_invoice(invoice_id=invoice_id, attempt=attempt, gateway=gateway)
     if intent is not None and intent.status in UNDER_WAY:
         return invoice, intent
     if ends and invoice.status in ("open", "draft"):
         invoice = void_unpaid(invoice=invoice, attempt=attempt, gateway=gateway)
     return (invoice, _intent_of(invoice, attempt=attempt, gateway=gateway)) if invoice.status == "paid" else None
+
+
+def read_invoice(
+    *, invoice_id: str, attempt: Payment, gateway: StripeGateway
+) -> tuple[OwnInvoiceFacts, PaymentIntentFacts | None]:
+    """An invoice of an attempt as it is now, and its payment intent."""
+    invoice = gateway.retrieve_invoice(invoice_id=invoice_id)
+    return invoice, _intent_of(invoice, attempt=attempt, gateway=gateway)
 
 
 def void_unpaid(*, invoice: OwnInvoiceFacts, attempt: Payment, gateway: StripeGateway) -> OwnInvoiceFacts:
@@ -141,16 +153,23 @@ def _finalized(*, attempt: Payment, consent: TopUpConsent, gateway: StripeGatewa
         is_taxed=True,
         idempotency_key=_key(attempt, "invoice"),
     )
-    gateway.add_invoice_item(
-        invoice_id=draft.id,
-        customer_id=consent.stripe_customer_id,
-        amount_minor=attempt.amount_minor,
-        currency=attempt.currency,
-        description=attempt.description,
-        payment_reference=attempt.public_id,
-        idempotency_key=_key(attempt, "item"),
-    )
-    return gateway.finalize_invoice(invoice_id=draft.id, idempotency_key=_key(attempt, "finalize"))
+    try:
+        gateway.add_invoice_item(
+            invoice_id=draft.id,
+            customer_id=consent.stripe_customer_id,
+            amount_minor=attempt.amount_minor,
+            currency=attempt.currency,
+            description=attempt.description,
+            payment_reference=attempt.public_id,
+            idempotency_key=_key(attempt, "item"),
+        )
+        return gateway.finalize_invoice(invoice_id=draft.id, idempotency_key=_key(attempt, "finalize"))
+    except StripeRefused as refusal:
+        try:
+            gateway.retrieve_invoice(invoice_id=draft.id)
+        except StripeObjectMissing:
+            raise EndedBefore from refusal
+        raise
 
 
 def _pay(
@@ -167,10 +186,12 @@ def _pay(
         if not decline.payment_intent_id:
             raise
         return replace(ended, payment_intent_id=decline.payment_intent_id)
-    except StripeRefused:
+    except StripeRefused as refusal:
         found = gateway.retrieve_invoice(invoice_id=invoice.id)
         if found.status == "paid":
             return found
+        if found.status == "void":
+            raise EndedBefore from refusal
         void_unpaid(invoice=found, attempt=attempt, gateway=gateway)
         raise
 

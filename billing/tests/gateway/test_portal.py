@@ -6,7 +6,13 @@ import pytest
 
 from billing.errors import StripeRefused
 from billing.gateway.client import StripeGateway
-from billing.gateway.portal import PortalFlow, PortalPlan, parse_portal_configuration, parse_portal_session
+from billing.gateway.portal import (
+    PortalFlow,
+    PortalPlan,
+    parse_portal_configuration,
+    parse_portal_session,
+    portal_digest,
+)
 from sandbox.stripe.server import SandboxServer
 
 BACK = "http://127.0.0.1/billing/plans/"
@@ -41,6 +47,8 @@ def test_configuration_offers_the_plans_and_is_changed(stripe: StripeGateway, st
     )
 
     assert made.is_active
+    assert (made.digest, made.set_by) == (portal_digest(plans=[pro], return_url=BACK), "portal-1")
+    assert (changed.digest, changed.set_by) == (portal_digest(plans=[pro, plus], return_url=BACK), "portal-2")
     assert changed.id == made.id
     read = stripe.retrieve_portal_configuration(configuration_id=made.id)
     assert read.price_ids == (*pro.price_ids, *plus.price_ids)
@@ -114,12 +122,15 @@ def test_flow_of_an_unknown_subscription_is_refused(
         stripe.create_portal_session(customer_id=customer_id, return_url=BACK, flow=flow, idempotency_key="session-1")
 
 
-@pytest.mark.parametrize("odd", [None, 0, "", [], [[]], {}, {"subscription_update": {"products": [7]}}, True])
+@pytest.mark.parametrize(
+    "odd",
+    [None, 0, "", [], [[]], {}, {"subscription_update": {"products": [7]}}, {"set_by": ["²"], "digest": 7}, True],
+)
 def test_odd_objects_never_raise(odd: Any) -> None:
-    names = ["id", "customer", "url", "features", "active"]
+    names = ["id", "customer", "url", "features", "active", "metadata"]
 
-    configuration, session = (
-        parse(dict.fromkeys(names, odd)) for parse in (parse_portal_configuration, parse_portal_session)
-    )
+    configuration = parse_portal_configuration(dict.fromkeys(names, odd))
+    session = parse_portal_session(dict.fromkeys(names, odd))
 
     assert configuration.id == session.id == ""
+    assert configuration.digest == configuration.set_by == ""
