@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 import pytest
@@ -127,3 +128,13 @@ def test_a_customers_page_shows_subscriptions_and_invoices(world: World) -> None
 
     for words in (subscription.subscription_id, "past_due", "A1B2C3-0007", "$22.61"):
         assert words in page
+
+
+def test_a_subscription_is_opened_from_its_list(world: World) -> None:
+    subscription = subscribe(world.customer, make_plan("pro"))
+
+    page = log_in("Support").get("/admin/billing/subscription/").content.decode()
+
+    address = f"/admin/billing/subscription/{subscription.pk}/change/"
+    link = rf'href="{address}[^"]*"[^>]*>\s*{subscription.subscription_id}\s*</a>'
+    assert re.search(link, page)
