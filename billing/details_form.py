@@ -9,6 +9,8 @@ from billing.countries import COUNTRIES
 from billing.gateway.billing_details import Address, BillingDetailsFacts
 from billing.services.billing_details import BillingDetails
 
+_IF_ANY = _("Empty if your addresses have none.")
+
 
 def _text(label: Any, *, purpose: str, longest: int = 200, help_text: Any = "", required: bool = True) -> Any:
     """A line of text; `purpose` is what browsers fill in (autocomplete)."""
@@ -31,10 +33,12 @@ class BillingDetailsForm(forms.Form):
         widget=forms.Select(attrs={"autocomplete": "billing country"}),
     )
     line1 = _text(_("Street and number"), purpose="billing address-line1")
-    line2 = _text(_("Address, second line"), purpose="billing address-line2", required=False)
-    postal_code = _text(_("Postal code"), purpose="billing postal-code", longest=20, required=False)
+    line2 = _text(_("Address, second line"), purpose="billing address-line2", help_text=_("Optional."), required=False)
+    postal_code = _text(_("Postal code"), purpose="billing postal-code", longest=20, help_text=_IF_ANY, required=False)
     city = _text(_("City"), purpose="billing address-level2", longest=100)
-    state = _text(_("State or province"), purpose="billing address-level1", longest=100, required=False)
+    state = _text(
+        _("State or province"), purpose="billing address-level1", longest=100, help_text=_IF_ANY, required=False
+    )
     tax_number = _text(
         _("VAT or tax number"),
         purpose="off",

@@ -129,7 +129,7 @@ class TopUpForm(forms.Form):
         max_digits=9,
         decimal_places=3,
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
-        help_text=_("In the currency of the pack."),
+        help_text=_("In the currency of the pack, and not less than its price. Tax counts, too."),
     )
 
     def __init__(self, *args: Any, packs: Sequence[CreditPack], **kwargs: Any) -> None:

@@ -174,6 +174,7 @@ class UncoveredPartAdmin(OfCustomerAdmin):
     """Debts by the entry that caused them."""
 
     list_display = ("entry_shown", "customer_shown", "amount_shown", "is_open")
+    list_display_links = ("amount_shown",)  # the others are links of their own
     list_filter = ("is_open",)
     list_select_related = ("customer__user", "entry")
     own_names = ("entry__idempotency_key",)

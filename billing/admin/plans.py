@@ -162,7 +162,7 @@ class PlanAdmin(AuditedAdmin, ModelAdmin):  # type: ignore[misc]
 class SubscriptionAdmin(ReadOnlyAdmin):
     """Subscriptions as Stripe told them last; they are changed at Stripe."""
 
-    list_display = ("stripe", "customer_shown", "plan", "status", "price_shown", "period_end", "cancel_at")
+    list_display = ("subscription_id", "customer_shown", "plan", "status", "price_shown", "period_end", "cancel_at")
     list_filter = ("status", "plan")
     list_select_related = ("customer__user", "plan")
     search_fields = ("subscription_id", "customer__public_id", "customer__user__email", "customer__stripe_customer_id")
@@ -173,7 +173,7 @@ class SubscriptionAdmin(ReadOnlyAdmin):
 
     customer_shown = shown("Customer")(staticmethod(customer_of))
 
-    @shown("Subscription", ordering="subscription_id")
+    @shown("At Stripe")
     def stripe(self, subscription: Subscription) -> SafeString | str:
         return link_to_stripe(subscription.subscription_id)
 

@@ -30,6 +30,8 @@ class PlanOffer:
     credits: Decimal
     is_current: bool
     is_ending: bool
+    is_unpaid: bool  # subscribed to, and without effect until it is paid
+    follows: bool  # what one has when the running plan has ended
     step: Step
     trial_days: int
 
@@ -48,12 +50,20 @@ def offer_plans(
             limits=limits_of_plan(plan),
             credits=conf.free_plan_credits() if plan.is_free else plan.credits,
             is_current=current.plan is not None and plan.pk == current.plan.pk,
+            is_unpaid=_is_unpaid(plan=plan, current=current),
+            follows=plan.is_free and running is not None and running.cancel_at is not None,
             is_ending=running is not None and running.cancel_at is not None and plan.pk == running.plan_id,
             step=_step(plan=plan, current=current, running=running, is_selling=is_selling),
             trial_days=plan.trial_days if is_new else 0,
         )
         for plan in plans
     ]
+
+
+def _is_unpaid(*, plan: Plan, current: CurrentPlan) -> bool:
+    """Whether a payment for the plan is past due for so long that another one counts."""
+    overdue = current.overdue
+    return overdue is not None and overdue.plan_id == plan.pk and current.subscription != overdue
 
 
 def _step(*, plan: Plan, current: CurrentPlan, running: Subscription | None, is_selling: bool) -> Step:

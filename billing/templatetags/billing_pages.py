@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from django import template
-from django.forms import BoundField, CheckboxInput
+from django.forms import BaseForm, BoundField, CheckboxInput
 from django.template import Context
 from django.urls import reverse
 from django.utils import timezone
@@ -39,6 +39,12 @@ def nav_link(context: Context, name: str) -> NavLink:
 def is_tick_box(field: BoundField) -> bool:
     """Whether the field's label goes behind it."""
     return isinstance(field.field.widget, CheckboxInput)
+
+
+@register.filter
+def faulty_fields(form: BaseForm) -> list[BoundField]:
+    """The fields that people can see and have to look at again."""
+    return [field for field in form.visible_fields() if field.errors]
 
 
 @register.simple_tag

@@ -7,7 +7,9 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from billing.models import BillingCustomer, PaymentKind
+from billing.selectors.overview import page_of_payments
 from billing.selectors.payments import CheckoutState, CheckoutStatus, checkout_status, failed_attempt_messages
+from billing.selectors.selling import sells_to
 from billing.selectors.shop import packs_for_sale
 from billing.views.access import customer_page
 from billing.views.balance import balance_of_page
@@ -40,8 +42,15 @@ def checkout_return_status(request: HttpRequest, customer: BillingCustomer) -> H
 @require_safe
 @customer_page
 def checkout_cancelled(request: HttpRequest, customer: BillingCustomer) -> HttpResponseBase:
-    """The buyer turned back at Stripe's page: nothing was charged."""
-    return render(request, "billing/checkout_cancelled.html", {"packs": packs_for_sale()})
+    """The buyer turned back at Stripe's page, to the plans if it was about one: nothing was charged."""
+    newest, _ = page_of_payments(customer_id=customer.pk, before_id=None, limit=1)
+    is_plan, is_selling = any(payment.kind == PaymentKind.PLAN for payment in newest), sells_to(customer)
+    context = {
+        "is_plan": is_plan,
+        "is_selling": is_selling,
+        "packs": packs_for_sale() if is_selling and not is_plan else [],
+    }
+    return render(request, "billing/checkout_cancelled.html", context)
 
 
 def _read_looks(text: str) -> int:

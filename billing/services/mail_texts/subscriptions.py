@@ -59,7 +59,8 @@ def write_trial_ending(told: Told) -> Words:
     return Words(
         subject=_("Your trial of %(plan)s ends on %(day)s") % {"plan": told.plan(), "day": told.day("trial_end")},
         paragraphs=(
-            _("When the trial ends, your card is charged the price below, and the plan's credits come in."),
+            _("When the trial ends, your card is charged %(price)s, and the plan's credits come in.")
+            % {"price": told.money()},
             _("To pay nothing, cancel before that moment."),
         ),
         facts=(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 import pytest
@@ -137,3 +138,13 @@ def test_an_invoice_shows_what_its_credit_notes_did(world: World, admin: Client)
     page = admin.get(f"/admin/billing/invoice/{invoice.pk}/change/").content.decode()
 
     assert "$1.00 less to pay, $4.00 refunded, $2.00 into the balance at Stripe, $3.00 outside of Stripe" in page
+
+
+def test_a_subscription_is_opened_from_its_list(world: World) -> None:
+    subscription = subscribe(world.customer, make_plan("pro"))
+
+    page = log_in("Support").get("/admin/billing/subscription/").content.decode()
+
+    address = f"/admin/billing/subscription/{subscription.pk}/change/"
+    link = rf'href="{address}[^"]*"[^>]*>\s*{subscription.subscription_id}\s*</a>'
+    assert re.search(link, page)

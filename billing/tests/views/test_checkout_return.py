@@ -3,8 +3,10 @@
 import pytest
 from django.test import Client
 from django.utils import timezone
+from pytest_django import Settings
 
 from billing.models import BillingCustomer, LedgerEntry, StripeEvent
+from billing.tests.plan_world import make_plan
 from billing.tests.shop import make_customer, make_pack
 from billing.tests.views.rows import make_payment
 from billing.views.checkout_return import POLL_SECONDS
@@ -148,3 +150,25 @@ def test_cancelled_page_says_that_nothing_was_charged_and_offers_the_packs(brows
 
     assert "Nothing was charged." in page
     assert f"/billing/buy/{pack.slug}/" in page
+
+
+def test_who_left_the_checkout_of_a_plan_is_led_back_to_the_plans(browser: Client, customer: BillingCustomer) -> None:
+    pack = make_pack()
+    make_payment(customer)
+    make_payment(customer, kind="plan", plan=make_plan("pro"))
+
+    page = browser.get("/billing/checkout/cancelled/").content.decode()
+
+    assert "Back to the plans" in page
+    assert f"/billing/buy/{pack.slug}/" not in page
+
+
+def test_cancelled_page_offers_nothing_while_nothing_is_sold(browser: Client, settings: Settings) -> None:
+    pack = make_pack()
+    settings.STRIPE_BILLING_ENABLED = False
+
+    page = browser.get("/billing/checkout/cancelled/").content.decode()
+
+    assert "Nothing was charged." in page
+    assert f"/billing/buy/{pack.slug}/" not in page
+    assert "Back to the packs" not in page

@@ -115,6 +115,12 @@ def test_a_later_word_ends_it(
     assert banners(browser) == 0
 
 
+def test_the_end_of_a_trial_says_what_will_be_charged(browser: Client, customer: BillingCustomer) -> None:
+    say(customer, NoticeEvent.SUBSCRIPTION_TRIAL_ENDING)
+
+    assert "your card is charged $19.00" in browser.get(PAGE).content.decode()
+
+
 def test_a_trial_or_an_expiry_that_is_over_is_not_shown(browser: Client, customer: BillingCustomer) -> None:
     past = datetime(2020, 1, 1, tzinfo=UTC).isoformat()
     say(customer, NoticeEvent.CREDITS_EXPIRING, expires_at=past)

@@ -90,6 +90,8 @@ def test_a_cancelled_plan_says_when_it_ends_and_is_not_cancelled_twice(
     page = browser.get(PLANS).content.decode()
 
     assert "Cancelled, ends on" in page
+    assert "Follows when your plan has ended." in page
+    assert "take the cancellation back under" in page
     assert "Renews on" not in page
     assert steps(browser)["free"] == "none"
 
@@ -117,6 +119,18 @@ def test_past_due_is_said_with_the_way_to_the_card(
     assert "did not go through" in page
     assert words in page.replace("&#x27;", "'")
     assert 'value="update_card"' in page
+
+
+@pytest.mark.parametrize(("days", "is_said"), [(1, False), (8, True)])
+def test_the_card_of_a_plan_that_lapsed_says_what_brings_it_back(
+    browser: Client, customer: BillingCustomer, plans: list[Plan], days: int, is_said: bool
+) -> None:
+    subscribe(customer, plans[1], status="past_due", past_due_since=timezone.now() - timedelta(days=days))
+
+    page = browser.get(PLANS).content.decode()
+
+    assert ("Not paid" in page) is is_said
+    assert ("Comes back as soon as the payment has gone through." in page) is is_said
 
 
 def test_the_page_without_plans_says_what_will_be_there(browser: Client) -> None:

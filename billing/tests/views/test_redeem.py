@@ -83,6 +83,8 @@ def test_refusal_is_told_at_the_field(
     assert answer.status_code == status
     assert words in answer.content.decode()
     assert 'aria-invalid="true"' in answer.content.decode()
+    assert "data-focus" in answer.content.decode()
+    assert '<a href="#id_code">Code</a>' in answer.content.decode()
     assert posted(customer) == 0
 
 
@@ -127,6 +129,7 @@ def test_form_without_its_key_is_refused(
     answer = browser.post(PAGE, {"code": code, "form_key": form_key})
 
     assert answer.status_code == 400
+    assert "Load the page anew" in answer.content.decode()
     assert posted(customer) == 0
 
 
