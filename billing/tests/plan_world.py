@@ -10,6 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from billing.credits import deduct_credits
 from billing.gateway.plan_facts import InvoiceLineFacts, PlanInvoiceFacts
 from billing.ledger.verification import verify_ledger
 from billing.models import BillingCustomer, LedgerEntry, Plan, PlanPrice
@@ -121,6 +122,12 @@ def tell(*invoices: PlanInvoiceFacts) -> None:
     for one in invoices:
         with transaction.atomic():
             assert converge_invoice(facts=one, read_at=timezone.now()) is Convergence.CONVERGED
+
+
+def spend(customer: BillingCustomer, amount: int, *, key: str = "work") -> None:
+    """Use credits."""
+    assert customer.user is not None
+    deduct_credits(customer.user, amount, description="Work", idempotency_key=key)
 
 
 def posted(customer: BillingCustomer) -> Decimal:

@@ -16,15 +16,11 @@ from billing.models import BillingCustomer, CreditNote, Invoice, Notice, Payment
 from billing.notice_kinds import NoticeEvent
 from billing.services.mail_texts.registry import words_of
 from billing.tests.plan_world import (
-    PRO,
-    PRO_PLUS,
     Month,
     amounts,
     check_books,
     invoice,
     line,
-    make_plan,
-    make_subscriber,
     posted,
     tell,
 )
@@ -32,13 +28,6 @@ from billing.tests.plan_world import (
 pytestmark = pytest.mark.django_db
 MONTH = Month()
 ISSUED_AT = MONTH.at(0, day=3)
-
-
-@pytest.fixture
-def subscriber(db: None) -> BillingCustomer:
-    make_plan("pro", price=PRO, rank=1)
-    make_plan("pro_plus", price=PRO_PLUS, rank=2)
-    return make_subscriber()
 
 
 @pytest.fixture(autouse=True)

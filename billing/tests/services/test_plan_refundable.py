@@ -12,8 +12,8 @@ from billing.models import Payment, PaymentKind
 from billing.money import format_credits
 from billing.selectors.refunds import read_refundable
 from billing.services.refund_preview import preview_refund
-from billing.tests.plan_world import PRO_PLUS, invoice, line, make_plan, make_subscriber, posted, tell
-from billing.tests.services.test_plan_invoices import refund, spend
+from billing.tests.plan_world import PRO_PLUS, invoice, line, make_plan, make_subscriber, posted, spend, tell
+from billing.tests.services.test_plan_money_back import refund
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
