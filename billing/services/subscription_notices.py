@@ -52,7 +52,9 @@ def announce_next_plan(*, subscription: Subscription, facts: SubscriptionFacts, 
 
 
 def announce_trial_end(*, customer_id: int, facts: SubscriptionFacts, plan: Plan | None) -> None:
-    """Announce that a trial ends soon, once for each end."""
+    """Announce that a trial ends soon, once for each end; not where it was cancelled, or is over by now."""
+    if facts.status != SubscriptionStatus.TRIALING or facts.cancel_at is not None:
+        return
     announce(
         event=NoticeEvent.SUBSCRIPTION_TRIAL_ENDING,
         customer_id=customer_id,

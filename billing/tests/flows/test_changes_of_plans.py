@@ -85,3 +85,17 @@ def test_a_change_that_waits_names_the_plan_that_comes_and_when(
     assert words.subject == "Your plan changes at the end of the period"
     assert ("Afterwards", "Pro") in words.facts
     assert ("This period ends", "1 Dec 2026, 00:00 UTC") in words.facts
+
+
+def test_the_end_of_a_trial_that_was_cancelled_threatens_nobody_with_a_charge(
+    gateway: StripeGateway, stripe_sandbox: SandboxServer, traveller: time_machine.Traveller, customer: BillingCustomer
+) -> None:
+    subscriber = make_subscriber(gateway, stripe_sandbox, traveller, customer, trial_days=14)
+    subscriber.check_out("pro")
+    subscriber.control.cancel_subscription(subscriber.subscription, at_period_end=True)
+    subscriber.hear()
+
+    subscriber.move_to(NOVEMBER + timedelta(days=12))
+
+    assert not Notice.objects.filter(event="subscription.trial_ending").exists()
+    assert changes() == ["trial_started", "cancellation_scheduled"]
