@@ -36,6 +36,8 @@ class SubscriptionFacts:
     ended_at: datetime | None
     started_at: datetime | None
     pause_behavior: str
+    schedule_id: str = ""  # of changes that wait for a later time
+    next_price_ids: tuple[str, ...] = ()  # of the change that comes next; empty: none waits
 
     @property
     def period_end(self) -> datetime | None:

@@ -49,7 +49,20 @@ def parse_subscription(subscription: Json) -> SubscriptionFacts:
         ended_at=_moment(subscription.get("ended_at")),
         started_at=_moment(subscription.get("start_date")),
         pause_behavior=_text(pause.get("behavior"))[:30],
+        schedule_id=_id(subscription.get("schedule")),
+        next_price_ids=_next_prices(_mapping(subscription.get("schedule")), items=items),
     )
+
+
+def _next_prices(schedule: Json, *, items: tuple[SubscriptionItemFacts, ...]) -> tuple[str, ...]:
+    """The prices that come after those of the items by an expanded schedule; empty where they stay the same."""
+    since = max((item.period_start for item in items if item.period_start), default=None)
+    for phase in _list(schedule.get("phases")):
+        begins_at = _moment(phase.get("start_date"))
+        if since is not None and begins_at is not None and begins_at > since:
+            prices = tuple(_id(item.get("price")) for item in _list(phase.get("items")))
+            return () if set(prices) == {item.price_id for item in items} else prices
+    return ()
 
 
 def parse_plan_invoice(invoice: Json, *, lines: Iterable[Json], notes: Iterable[Json] = ()) -> PlanInvoiceFacts:

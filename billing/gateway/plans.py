@@ -19,9 +19,10 @@ class PlanCalls:
     _client: stripe.StripeClient
 
     def retrieve_subscription(self, *, subscription_id: str) -> SubscriptionFacts:
-        """A subscription as it is now."""
+        """A subscription as it is now, with the change that waits for the end of its period."""
         with stripe_errors_as_ours():
-            return parse_subscription(self._client.v1.subscriptions.retrieve(subscription_id).to_dict())
+            found = self._client.v1.subscriptions.retrieve(subscription_id, {"expand": ["schedule"]})
+        return parse_subscription(found.to_dict())
 
     def list_subscriptions_of(self, *, customer_id: str) -> list[SubscriptionFacts]:
         """All subscriptions of a customer, ended ones too."""

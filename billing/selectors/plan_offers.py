@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from billing import conf
 from billing.models import BillingCustomer, Plan, Subscription
+from billing.models.plan import PlanInterval
 from billing.selectors.plan_limits import PlanLimits, limits_of_plan
 from billing.selectors.plans import CurrentPlan, plans_on_offer
 
@@ -79,4 +80,10 @@ def _step(*, plan: Plan, current: CurrentPlan, running: Subscription | None, is_
         return Step.TALK
     if running is None:
         return Step.SUBSCRIBE
-    return Step.UPGRADE if has is None or plan.rank > has.rank else Step.DOWNGRADE
+    return Step.DOWNGRADE if _waits(plan, running=running) else Step.UPGRADE
+
+
+def _waits(plan: Plan, *, running: Subscription) -> bool:
+    """Whether the portal lets a change wait for the period's end, as it is set up: a lower price, a shorter period."""
+    shortens = (running.interval, plan.interval) == (PlanInterval.YEAR, PlanInterval.MONTH)
+    return shortens or (plan.price_minor or 0) * running.quantity < running.price_minor

@@ -29,27 +29,32 @@ def announce_change(*, before: Subscription | None, after: Subscription) -> None
         return
     change = _change_between(before, after)
     if change:
-        announce(
-            event=NoticeEvent.SUBSCRIPTION_UPDATED,
-            customer_id=after.customer_id,
-            key=f"{after.subscription_id}:{change}:{int(after.read_at.timestamp())}",
-            payload={
-                "subscription": after.subscription_id,
-                "plan": _name(after.plan),
-                "previous_plan": _name(before.plan) if before else None,
-                "status": after.status,
-                "change": change,
-                "amount_minor": after.price_minor,
-                "currency": after.currency,
-                "interval": after.interval,
-                "period_end": _text(after.period_end),
-                "cancel_at": _text(after.cancel_at),
-            },
+        moment = int(after.read_at.timestamp())
+        _announce_update(
+            after,
+            change=change,
+            key=f"{after.subscription_id}:{change}:{moment}",
+            before=before.plan if before else None,
         )
 
 
+def announce_next_plan(*, subscription: Subscription, facts: SubscriptionFacts, plan: Plan | None) -> None:
+    """Announce that a change waits for the end of the period, once for each; `plan` is the one that comes then."""
+    if not facts.next_price_ids or subscription.ended_at is not None:
+        return
+    _announce_update(
+        subscription,
+        change="change_scheduled",
+        key=f"{facts.id}:{facts.schedule_id}:{facts.next_price_ids[0]}"[:200],
+        before=subscription.plan,
+        next_plan=plan,
+    )
+
+
 def announce_trial_end(*, customer_id: int, facts: SubscriptionFacts, plan: Plan | None) -> None:
-    """Announce that a trial ends soon, once for each end."""
+    """Announce that a trial ends soon, once for each end; not where it was cancelled, or is over by now."""
+    if facts.status != SubscriptionStatus.TRIALING or facts.cancel_at is not None:
+        return
     announce(
         event=NoticeEvent.SUBSCRIPTION_TRIAL_ENDING,
         customer_id=customer_id,
@@ -83,6 +88,29 @@ def announce_unpaid(*, invoice: Invoice, facts: PlanInvoiceFacts, plan: Plan | N
             "next_try_at": _text(facts.next_try_at),
             "action_needed": is_action_needed,
             "url": facts.hosted_url,
+        },
+    )
+
+
+def _announce_update(
+    after: Subscription, *, change: str, key: str, before: Plan | None, next_plan: Plan | None = None
+) -> None:
+    announce(
+        event=NoticeEvent.SUBSCRIPTION_UPDATED,
+        customer_id=after.customer_id,
+        key=key,
+        payload={
+            "subscription": after.subscription_id,
+            "plan": _name(after.plan),
+            "previous_plan": _name(before),
+            "next_plan": _name(next_plan),
+            "status": after.status,
+            "change": change,
+            "amount_minor": after.price_minor,
+            "currency": after.currency,
+            "interval": after.interval,
+            "period_end": _text(after.period_end),
+            "cancel_at": _text(after.cancel_at),
         },
     )
 

@@ -1,5 +1,6 @@
 """Mirrors subscriptions: what was read counts as of when its reading began. Credits follow paid lines, not this."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from billing.services.convergence import Convergence
 from billing.services.parked_events import wake_parked_events
 from billing.services.plan_invoices import find_customer_at_stripe
 from billing.services.plan_lives import end_with_subscription
-from billing.services.subscription_notices import announce_change, announce_trial_end
+from billing.services.subscription_notices import announce_change, announce_next_plan, announce_trial_end
 from billing.services.trial_credits import grant_trial_credits
 
 TRIAL_WILL_END = "customer.subscription.trial_will_end"
@@ -44,6 +45,7 @@ def store_subscription(
     before = None if known is None else Subscription.objects.select_related("plan").get(pk=known.pk)
     after = _write(customer=customer, known=known, facts=facts, read_at=read_at)
     announce_change(before=before, after=after)
+    announce_next_plan(subscription=after, facts=facts, plan=_highest_plan(facts.next_price_ids))
     if after.ended_at is not None and (before is None or before.ended_at is None):
         end_with_subscription(customer_id=customer.pk, subscription_id=facts.id)
     if _is_on_trial(facts) and after.plan is not None and after.plan.trial_credits:
@@ -54,7 +56,11 @@ def store_subscription(
 
 def plan_of(*, facts: SubscriptionFacts) -> Plan | None:
     """The plan of a subscription: of its items' prices the one that ranks highest."""
-    prices = PlanPrice.objects.filter(stripe_price_id__in=[item.price_id for item in facts.items])
+    return _highest_plan(item.price_id for item in facts.items)
+
+
+def _highest_plan(price_ids: Iterable[str]) -> Plan | None:
+    prices = PlanPrice.objects.filter(stripe_price_id__in=list(price_ids))
     best = prices.select_related("plan").order_by("-plan__rank", "pk").first()
     return best.plan if best else None
 

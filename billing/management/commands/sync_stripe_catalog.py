@@ -21,6 +21,8 @@ class Command(BillingCommand):
     help = (
         "Creates a product and a price at Stripe for every pack and plan for sale and stores their ids; what has "
         "another price by now gets a new one, and its old one is deactivated (who subscribed at it keeps it). "
+        "Configures the customer portal with the plans on offer: dearer ones at once, cheaper ones and cancellations "
+        "at the end of the period. "
         "Exit code 0: in line, 1: Stripe refused something, 2: error."
     )
 

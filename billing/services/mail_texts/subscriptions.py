@@ -99,7 +99,8 @@ def write_payment_failed(told: Told) -> Words:
 def _plan(told: Told) -> tuple[tuple[str, str], ...]:
     before = told.text("previous_plan")
     was = ((_("Before"), before),) if before and before != told.plan() else ()
-    return ((_("Plan"), told.plan()), *was)
+    then = ((_("Afterwards"), told.text("next_plan")),) if told.payload.get("next_plan") else ()
+    return ((_("Plan"), told.plan()), *was, *then)
 
 
 def _price(told: Told) -> tuple[tuple[str, str], ...]:

@@ -46,6 +46,7 @@ PAYLOADS: dict[NoticeEvent, dict[str, Any]] = {
     NoticeEvent.SUBSCRIPTION_UPDATED: {
         **_PLAN,
         "previous_plan": "Free",
+        "next_plan": None,
         "status": "active",
         "change": "upgraded",
         "interval": "month",

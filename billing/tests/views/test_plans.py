@@ -82,6 +82,31 @@ def test_from_the_larger_plan_one_goes_down(browser: Client, customer: BillingCu
     assert steps(browser)["pro"] == "downgrade"
 
 
+@pytest.mark.parametrize(
+    ("has", "wants", "step"),
+    [
+        ({"interval": "year", "price_minor": 19_000}, {"price_minor": 4900}, "downgrade"),  # a month after a year
+        ({"interval": "year", "price_minor": 3000}, {"price_minor": 4900}, "downgrade"),
+        ({"price_minor": 4900}, {"price_minor": 49_000, "interval": "year"}, "upgrade"),
+        ({"price_minor": 5000}, {"price_minor": 4900}, "downgrade"),  # an agreed price of the smaller plan
+        ({"price_minor": 4900}, {"price_minor": 4900}, "upgrade"),
+        ({"price_minor": 3 * 1900, "quantity": 3}, {"price_minor": 4900}, "upgrade"),  # three seats stay three
+    ],
+)
+def test_a_change_is_said_to_come_when_the_portal_makes_it(
+    browser: Client,
+    customer: BillingCustomer,
+    plans: list[Plan],
+    has: dict[str, object],
+    wants: dict[str, object],
+    step: str,
+) -> None:
+    subscribe(customer, plans[1], **has)
+    Plan.objects.filter(slug="pro_plus").update(**wants)
+
+    assert steps(browser)["pro_plus"] == step
+
+
 def test_a_cancelled_plan_says_when_it_ends_and_is_not_cancelled_twice(
     browser: Client, customer: BillingCustomer, plans: list[Plan]
 ) -> None:
