@@ -7,13 +7,23 @@ from typing import Final
 from django.db.models import Count, Q, Sum
 from django.utils import timezone
 
-from billing.models import AlarmKind, EventState, Payment, StaffAlarm, StripeEvent, WebhookAttempt
+from billing.models import (
+    AlarmKind,
+    EventState,
+    Invoice,
+    InvoiceStatus,
+    Payment,
+    StaffAlarm,
+    StripeEvent,
+    WebhookAttempt,
+)
 from billing.money import format_money
 from billing.selectors.dashboard import PAYMENT_FAILED
 from billing.selectors.waiting import count_open_findings, unfinished_events
 
 IN_A_ROW: Final = 5
 _PAYMENTS_OF, _WEBHOOKS_OF = timedelta(days=7), timedelta(days=1)  # what is older says nothing of now
+_NOT_COLLECTED: Final = (InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE)
 _LEAST_PAYMENTS: Final = 20  # fewer in a day go up and down by chance
 _SMALLEST_FALL_PERCENT: Final = 10
 _WAITS_TOO_LONG: Final = timedelta(minutes=5)
@@ -31,13 +41,21 @@ def active_alarms() -> list[StaffAlarm]:
 
 
 def _payments_failed(now: datetime) -> str:
-    """The last five payments that somebody tried: all failed. A checkout that was left without an attempt is none."""
-    tried = Payment.objects.filter(Q(paid_at__isnull=False) | PAYMENT_FAILED, created_at__gte=now - _PAYMENTS_OF)
-    last = tried.order_by("-created_at").values_list("paid_at", "customer_id")[:IN_A_ROW]
-    outcomes = list(last)
-    if len(outcomes) < IN_A_ROW or any(paid_at for paid_at, _ in outcomes):
+    """The last five payments that somebody tried, or that a plan's invoice asked for: all failed.
+
+    A checkout that was left without an attempt is none. An invoice has a payment of ours only once it is paid.
+    """
+    since = now - _PAYMENTS_OF
+    tried = Payment.objects.filter(Q(paid_at__isnull=False) | PAYMENT_FAILED, created_at__gte=since)
+    unpaid = Invoice.objects.filter(status__in=_NOT_COLLECTED, attempt_count__gt=0, created_at__gte=since)
+    outcomes = [
+        *tried.order_by("-created_at").values_list("created_at", "paid_at", "customer_id")[:IN_A_ROW],
+        *unpaid.order_by("-created_at").values_list("created_at", "paid_at", "customer_id")[:IN_A_ROW],
+    ]
+    last = sorted(outcomes, key=lambda outcome: outcome[0])[-IN_A_ROW:]
+    if len(last) < IN_A_ROW or any(paid_at for _, paid_at, _ in last):
         return ""
-    customers = len({customer_id for _, customer_id in outcomes})
+    customers = len({customer_id for _, _, customer_id in last})
     return f"The last {IN_A_ROW} payments failed, of {customers} customer{'s' if customers > 1 else ''}."
 
 

@@ -69,8 +69,8 @@ def credited(of: PlanInvoiceFacts, *notes: CreditNoteFacts) -> PlanInvoiceFacts:
     return replace(of, credit_notes=notes, credited_before_minor=before)
 
 
-def pro_invoice(customer: BillingCustomer, **more: int) -> PlanInvoiceFacts:
-    return invoice(customer, [line(1900, "pro", span=MONTH.span(0), **more)])
+def pro_invoice(customer: BillingCustomer, *, tax_minor: int = 0) -> PlanInvoiceFacts:
+    return invoice(customer, [line(1900, "pro", span=MONTH.span(0), tax_minor=tax_minor)])
 
 
 def test_what_a_note_took_off_before_the_payment_grants_nothing(subscriber: BillingCustomer) -> None:

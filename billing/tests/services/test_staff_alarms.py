@@ -11,6 +11,7 @@ from time_machine import TimeMachineFixture
 from billing.models import (
     AlarmKind,
     BillingCustomer,
+    Invoice,
     OutgoingMail,
     Payment,
     ReconciliationFinding,
@@ -24,6 +25,7 @@ from billing.tests.integrator import message_for, subscribe
 from billing.tests.shop import make_customer
 from billing.tests.threads import at_once
 from billing.tests.views.rows import make_payment
+from billing.tests.views.test_invoices import make_invoice
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet_broker")]
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -114,6 +116,27 @@ def end_findings() -> None:
 
 def tomorrow_is_another_day() -> None:
     Payment.objects.update(paid_at=timezone.now())
+
+
+def fail_renewal(number: int, **fields: object) -> Invoice:
+    terms = {"status": "open", "attempt_count": 1, "subscription_id": "sub_1", "created_at": timezone.now()}
+    return make_invoice(make_customer(), f"R-{number}", **{**terms, **fields})
+
+
+def test_renewals_that_could_not_be_collected_are_failed_payments(time_machine: TimeMachineFixture) -> None:
+    time_machine.move_to(NOON, tick=False)
+    fail_payments(3)
+    fail_renewal(1)
+    fail_renewal(2, attempt_count=0)  # nobody has tried yet
+    assert AlarmKind.PAYMENTS_FAILED not in find_alarms(now=timezone.now())
+
+    time_machine.shift(60)
+    late = fail_renewal(3)
+
+    found = find_alarms(now=timezone.now())
+    assert found[AlarmKind.PAYMENTS_FAILED] == "The last 5 payments failed, of 5 customers."
+    Invoice.objects.filter(pk=late.pk).update(status="paid", paid_at=timezone.now())
+    assert AlarmKind.PAYMENTS_FAILED not in find_alarms(now=timezone.now())
 
 
 EPISODES = {

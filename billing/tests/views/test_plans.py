@@ -1,6 +1,7 @@
 """The plans page, subscribing, and the way into the portal."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.core.cache import cache
@@ -97,8 +98,8 @@ def test_a_change_is_said_to_come_when_the_portal_makes_it(
     browser: Client,
     customer: BillingCustomer,
     plans: list[Plan],
-    has: dict[str, object],
-    wants: dict[str, object],
+    has: dict[str, Any],
+    wants: dict[str, Any],
     step: str,
 ) -> None:
     subscribe(customer, plans[1], **has)

@@ -57,7 +57,8 @@ def test_notes_are_listed_by_the_time_they_were_made(notes: Notes) -> None:
     second = notes.issue(invoice, amount=100)
 
     def listed(**created: int) -> list[str]:
-        return [note.id for note in notes.client.v1.credit_notes.list({"created": created}).data]  # type: ignore[typeddict-item]
+        found = notes.client.v1.credit_notes.list({"created": created})  # type: ignore[typeddict-item,arg-type,unused-ignore]
+        return [note.id for note in found.data]
 
     assert listed(gte=second.created) == [second.id]
     assert listed(lt=second.created) == [first.id]

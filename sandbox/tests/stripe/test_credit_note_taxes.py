@@ -1,5 +1,7 @@
 """The tax of credit notes: each has its share of the invoice's."""
 
+from typing import Any
+
 import pytest
 import stripe
 
@@ -32,7 +34,8 @@ def test_note_has_its_share_of_a_tax_that_was_added(french: Notes) -> None:
     [line] = note.lines.data
     assert (line.amount, line.unit_amount, line.unit_amount_decimal) == (950, 950, 950)
     assert [(tax.amount, tax.tax_behavior) for tax in line.taxes or []] == [(190, "exclusive")]
-    rates = [tax.tax_rate_details for tax in [*(note.total_taxes or []), *(invoice.total_taxes or [])]]
+    taxes: list[Any] = [*(note.total_taxes or []), *(invoice.total_taxes or [])]
+    rates = [tax.tax_rate_details for tax in taxes]
     assert [rate.tax_rate for rate in rates if rate] == ["txr_sandboxFR20ex"] * 2
 
 
