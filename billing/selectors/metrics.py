@@ -14,6 +14,7 @@ from django.db.models import Count, Min, Q, Sum
 
 from billing.models import (
     AlarmKind,
+    AutoTopUp,
     CreditBalance,
     CreditHold,
     DeliveryState,
@@ -22,11 +23,15 @@ from billing.models import (
     Notice,
     OutgoingMail,
     Payment,
+    PaymentKind,
     PaymentState,
     ReconciliationRun,
     RunKind,
     RunState,
     StripeEvent,
+    Subscription,
+    SubscriptionStatus,
+    TopUpState,
     WebhookDelivery,
 )
 from billing.selectors.alarms import active_alarms
@@ -61,6 +66,7 @@ def read_gauges(*, now: datetime) -> list[Gauge]:
         *_balances(),
         *_waiting(now),
         *_runs(now),
+        *_plans(now),
         *_sending(now),
         _alarms(),
     ]
@@ -170,6 +176,33 @@ def _runs(now: datetime) -> list[Gauge]:
                 if state != RunState.RUNNING
             },
         ),
+    ]
+
+
+def _plans(now: datetime) -> list[Gauge]:
+    """Subscriptions that have not ended, and automatic top-ups: switched on or not, and under way."""
+    running = Subscription.objects.filter(ended_at__isnull=True).values_list("status")
+    subscriptions = dict(running.annotate(count=Count("pk")).order_by())
+    switches = dict(AutoTopUp.objects.values_list("state").annotate(count=Count("pk")).order_by())
+    # Each state is told by itself, as in the constraint that keeps one open top-up per customer, whose index serves it.
+    still_open = Q(kind=PaymentKind.AUTO_TOP_UP, paid_at=None, failed_at=None, refused_at=None)
+    top_ups = Payment.objects.filter(still_open).aggregate(count=Count("pk"), oldest=Min("created_at"))
+    oldest = "Age of the oldest automatic top-up whose outcome is unknown."
+    return [
+        _by(
+            "status",
+            "subscriptions",
+            "Subscriptions that have not ended, by Stripe's word.",
+            {status: subscriptions.get(status, 0) for status in SubscriptionStatus.values},
+        ),
+        _by(
+            "state",
+            "auto_top_ups",
+            "Customers by the state of their automatic top-up.",
+            {state: switches.get(state, 0) for state in TopUpState.values},
+        ),
+        _gauge("top_ups_open", "Automatic top-ups whose outcome is unknown.", top_ups["count"]),
+        _gauge("top_up_oldest_open_seconds", oldest, _age(top_ups["oldest"], now)),
     ]
 
 

@@ -21,23 +21,28 @@ from billing.models import (
     CreditBalance,
     CustomerFlag,
     OutgoingMail,
+    Payment,
     ReconciliationFinding,
     ReconciliationRun,
     RefundRequest,
     StaffAlarm,
     StripeEvent,
+    TopUpConsent,
     WebhookDelivery,
 )
 from billing.selectors.metrics import read_gauges
 from billing.services.holds import place_hold
 from billing.services.mails import queue_mail
 from billing.tests.integrator import message_for, subscribe
+from billing.tests.plan_subscriptions import subscribe as with_plan
+from billing.tests.plan_world import make_plan
 from billing.tests.shop import make_customer
 from billing.tests.views.rows import add_entry, make_payment
+from billing.tests.views.test_notice_banners import make_top_up
 
 pytestmark = pytest.mark.django_db
 TOKEN = "a-token-of-the-scraper"
-MORE_QUERIES_THAN_ANY_SCRAPE = 18
+MORE_QUERIES_THAN_ANY_SCRAPE = 21
 
 
 @pytest.fixture(autouse=True)
@@ -208,6 +213,23 @@ def test_what_is_to_be_sent_and_what_is_alarming_is_counted() -> None:
     assert 120 <= read["prepaid_mail_overdue_seconds",] < 180
     assert 0 <= read["prepaid_notice_oldest_unexpanded_seconds",] < 60
     assert [read["prepaid_alarms_active", kind] for kind in ("events_wait", "findings_open")] == [1, 0]
+
+
+def test_plans_and_top_ups_are_counted() -> None:
+    customer, now = make_customer(), timezone.now()
+    with_plan(customer, make_plan("pro"), status="past_due")
+    with_plan(customer, make_plan("pro_plus"), status="canceled", ended_at=now)
+    make_top_up(customer, days_ago=1, state="on", cause="")
+    consent = TopUpConsent.objects.get()
+    attempt = make_payment(customer, kind="auto_top_up", pack=consent.pack, consent=consent)
+    Payment.objects.filter(pk=attempt.pk).update(created_at=now - timedelta(minutes=3))
+
+    read = scrape()
+
+    assert [read["prepaid_subscriptions", status] for status in ("active", "past_due", "canceled")] == [0, 1, 0]
+    assert [read["prepaid_auto_top_ups", state] for state in ("on", "off")] == [1, 0]
+    assert read["prepaid_top_ups_open",] == 1
+    assert 180 <= read["prepaid_top_up_oldest_open_seconds",] < 240
 
 
 def test_the_last_run_that_ended_is_told_by_kind() -> None:
