@@ -6,6 +6,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
 from billing.kinds import EntryKind
 from billing.models import BillingCustomer, CreditBalance
@@ -59,6 +60,27 @@ def test_page_says_how_the_customer_stands(
         assert "data-credit-notice" not in page
     else:
         assert page.count(f'data-credit-notice="{standing}"') == 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "leads_to_the_shop"),
+    [({}, True), ({"STRIPE_BILLING_ENABLED": False}, False), ({"STRIPE_BILLING_COHORT": 0}, False)],
+)
+def test_warning_leads_to_the_shop_where_something_is_sold(
+    browser: Client,
+    customer: BillingCustomer,
+    settings: Settings,
+    changed: dict[str, object],
+    *,
+    leads_to_the_shop: bool,
+) -> None:
+    for name, value in changed.items():
+        setattr(settings, name, value)
+
+    page = page_of(browser, "/billing/webhooks/")
+
+    assert "You have no credits to spend." in page
+    assert (">Buy credits</a>" in page) is leads_to_the_shop
 
 
 def test_freeze_comes_before_all_else(browser: Client, customer: BillingCustomer) -> None:
