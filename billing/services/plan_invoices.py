@@ -224,7 +224,7 @@ def _merge_payment(*, invoice: Invoice, facts: PlanInvoiceFacts) -> None:
     payment.invoice_id, payment.receipt_url = facts.id, payment.receipt_url or facts.hosted_url
     payment.paid_at = min(filter(None, (payment.paid_at, facts.paid_at or facts.created_at)))
     payment.paid_amount_minor, payment.paid_currency = asked_minor, facts.currency
-    payment.paid_tax_minor = _tax_in(asked_minor, facts=facts)
+    payment.paid_tax_minor = _tax_in_payment(facts)
     payment.paid_subtotal_minor = asked_minor - payment.paid_tax_minor
     payment.given_back_minor = sum_given_back(payment)
     payment.save()
@@ -235,11 +235,12 @@ def _merge_payment(*, invoice: Invoice, facts: PlanInvoiceFacts) -> None:
     wake_parked_events(named=learned)
 
 
-def _tax_in(asked_minor: int, *, facts: PlanInvoiceFacts) -> int:
-    """The tax in what was paid: credit notes take it off in proportion."""
+def _tax_in_payment(facts: PlanInvoiceFacts) -> int:
+    """The tax in what was paid: what credit notes took off before took its part along, rounded as the books do it."""
     if facts.total_minor <= 0 or facts.tax_minor <= 0:
         return 0
-    return share_minor(amount_minor=facts.tax_minor, part=asked_minor, whole=facts.total_minor)
+    credited = min(facts.credited_before_minor, facts.total_minor)
+    return facts.tax_minor - share_minor(amount_minor=facts.tax_minor, part=credited, whole=facts.total_minor)
 
 
 def _checkout_payment(*, invoice: Invoice, facts: PlanInvoiceFacts) -> Payment | None:

@@ -116,6 +116,17 @@ def test_tax_goes_with_what_a_note_took_off(subscriber: BillingCustomer) -> None
     assert check_books() == {"cash_at_stripe": 1140, "tax_payable": -190, "deferred_revenue": -950}
 
 
+@pytest.mark.parametrize(("tax_minor", "credited_minor"), [(1, 4), (3, 5)])
+def test_tax_of_half_a_cent_is_the_same_for_the_payment_and_the_books(
+    subscriber: BillingCustomer, tax_minor: int, credited_minor: int
+) -> None:
+    asked = invoice(subscriber, [line(7, "pro", span=MONTH.span(0), tax_minor=tax_minor)])
+
+    tell(credited(asked, note(asked, before_payment=credited_minor)))
+
+    assert check_books().get("tax_payable", 0) == -(Payment.objects.get().paid_tax_minor or 0)
+
+
 def test_money_put_into_the_balance_takes_its_credits_and_pays_for_the_next_period(
     subscriber: BillingCustomer, traveller: time_machine.Traveller
 ) -> None:
