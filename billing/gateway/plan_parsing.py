@@ -75,7 +75,7 @@ def parse_plan_invoice(invoice: Json, *, lines: Iterable[Json], notes: Iterable[
         tax_minor=sum(_amount(tax.get("amount")) or 0 for tax in _list(invoice.get("total_taxes"))),
         amount_due_minor=_amount(invoice.get("amount_due")) or 0,
         amount_paid_minor=paid,
-        from_balance_minor=_from_balance(invoice),
+        from_balance_minor=paid_from_balance(invoice),
         credited_before_minor=_amount(invoice.get("pre_payment_credit_notes_amount")) or 0,
         attempt_count=_amount(invoice.get("attempt_count")) or 0,
         next_try_at=_moment(invoice.get("next_payment_attempt")),
@@ -171,7 +171,7 @@ def _parse_line(line: Json) -> InvoiceLineFacts:
     )
 
 
-def _from_balance(invoice: Json) -> int:
+def paid_from_balance(invoice: Json) -> int:
     """What the customer's balance at Stripe paid; negative where the invoice filled it.
 
     Stripe's balance is negative where it holds money of the customer's, so paying from it raises it.

@@ -75,8 +75,12 @@ def _collected_minor(payment: Payment) -> int:
     if not payment.paid_at:
         return 0
     paid = payment.paid_amount_minor or 0
-    invoice = Invoice.objects.filter(payment=payment).first() if payment.kind == PaymentKind.PLAN else None
-    return paid if invoice is None else min(paid, invoice.amount_paid_minor)
+    invoice = Invoice.objects.filter(payment=payment).first()
+    if invoice is None:
+        return paid
+    if payment.kind == PaymentKind.PLAN:
+        return min(paid, invoice.amount_paid_minor)
+    return max(0, paid - invoice.from_balance_minor)
 
 
 def _left_minor(payment: Payment, *, collected_minor: int) -> int:

@@ -32,6 +32,7 @@ from billing.services.findings import end_findings_about, raise_finding
 from billing.services.parked_events import wake_parked_events
 from billing.services.payment_money_back import sum_given_back
 from billing.services.payment_notices import announce_receipt
+from billing.services.payments import follow_balance_use
 from billing.services.plan_postings import converge_periods
 from billing.services.subscription_notices import announce_unpaid
 
@@ -73,6 +74,8 @@ def converge_invoice(*, facts: PlanInvoiceFacts, read_at: datetime, event_type: 
     invoice = _merge_invoice(customer=customer, facts=facts, read_at=read_at)
     if facts.subscription_id:
         _converge_plan(invoice=invoice, facts=facts, read_at=read_at, event_type=event_type)
+    elif invoice.payment_id is not None and invoice.from_balance_minor:
+        follow_balance_use(payment_id=invoice.payment_id, paid_at=invoice.paid_at or read_at)
     converge_credit_notes(invoice=invoice, notes=facts.credit_notes, read_at=read_at)
     return Convergence.CONVERGED
 
