@@ -103,6 +103,7 @@ def _payment_cells(payment: Payment) -> tuple[Cell, ...]:
         _money(payment.paid_tax_minor, paid_in),
         paid_in,
         _money(payment.refunded_minor, paid_in),
+        _money(payment.credited_minor, paid_in),
         _money(payment.withdrawn_minor, paid_in),
         _money(payment.given_back_minor, paid_in),
         payment.mismatch,
@@ -163,7 +164,7 @@ PAYMENTS: Final = Sheet(
     columns=(
         *("payment", "customer", "created_utc", "kind", "description", "state", "credits", "bonus_credits"),
         *("price", "currency", "paid_utc", "paid", "paid_tax", "paid_currency"),
-        *("refunded", "withdrawn_by_disputes", "given_back", "mismatch"),
+        *("refunded", "credited_by_notes", "withdrawn_by_disputes", "given_back", "mismatch"),
         *("checkout_session", "payment_intent", "charge", "invoice"),
     ),
     cells=_payment_cells,

@@ -18,8 +18,11 @@ CHECKOUT_LIFETIME = timedelta(hours=23)
 GIVEN_BACK_IS_NEWS = timedelta(days=30)
 RUNWAY_DAYS, LEAST_RUNWAY_DAYS = 7, 3
 _USED = (EntryKind.USAGE, EntryKind.USAGE_CORRECTION)
-_NEWEST_REFUNDS_FIRST = Prefetch("refunds", PaymentRefund.objects.order_by("-refunded_at", "-pk"))
-_NEWEST_DISPUTES_FIRST = Prefetch("disputes", PaymentDispute.objects.order_by("-opened_at", "-pk"))
+_MONEY_BACK = (  # the newest of each first
+    Prefetch("refunds", PaymentRefund.objects.order_by("-refunded_at", "-pk")),
+    Prefetch("disputes", PaymentDispute.objects.order_by("-opened_at", "-pk")),
+    "invoice_mirror__credit_notes",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +127,7 @@ def payments_under_way(*, customer_id: int) -> list[Payment]:
 def page_of_payments(*, customer_id: int, before_id: int | None, limit: int) -> tuple[list[Payment], int | None]:
     """Up to `limit` payments, the newest first, and the id to go on from (`None` after the last page)."""
     payments = Payment.objects.filter(customer_id=customer_id).select_related("pack", "plan").order_by("-pk")
-    payments = payments.prefetch_related(_NEWEST_REFUNDS_FIRST, _NEWEST_DISPUTES_FIRST)
+    payments = payments.prefetch_related(*_MONEY_BACK)
     if before_id is not None:
         payments = payments.filter(pk__lt=before_id)
     rows = list(payments[: limit + 1])
@@ -132,13 +135,17 @@ def page_of_payments(*, customer_id: int, before_id: int | None, limit: int) -> 
 
 
 def payments_given_back(*, customer_id: int, now: datetime, limit: int = 3) -> list[Payment]:
-    """Payments of which money went back lately, or may: a refund of the last month, a dispute that is not closed."""
+    """Payments of which money went back lately, or may: a refund of the last month, a dispute that is not closed.
+
+    A credit note of the last month that gave money back without a refund counts as one.
+    """
     since = now - GIVEN_BACK_IS_NEWS
     is_news = Q(refunds__refunded_at__gt=since) | Q(refunds__dead_at__gt=since) | Q(disputes__opened_at__gt=since)
     is_open_dispute = Q(disputes__isnull=False, disputes__closed_at__isnull=True)
-    named = Payment.objects.filter(is_news | is_open_dispute, customer_id=customer_id).values("pk")
+    is_credited = Q(credited_minor__gt=0, invoice_mirror__credit_notes__issued_at__gt=since)
+    named = Payment.objects.filter(is_news | is_open_dispute | is_credited, customer_id=customer_id).values("pk")
     payments = Payment.objects.filter(pk__in=named).order_by("-pk")
-    return list(payments.prefetch_related(_NEWEST_REFUNDS_FIRST, _NEWEST_DISPUTES_FIRST)[:limit])
+    return list(payments.prefetch_related(*_MONEY_BACK)[:limit])
 
 
 def is_open(payment: Payment, *, now: datetime) -> bool:

@@ -9,7 +9,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from billing.kinds import EntryKind
-from billing.models import LedgerEntry, Payment, PaymentDispute, PaymentRefund, PaymentState
+from billing.models import CreditNote, LedgerEntry, Payment, PaymentDispute, PaymentRefund, PaymentState
 from billing.money import format_credits, format_money
 from billing.selectors.balances import Balance
 from billing.selectors.debts import DebtCause, DebtPart, Freeze, FreezeCause, read_debt_parts, read_freezes
@@ -58,8 +58,9 @@ def explain_entry(entry: LedgerEntry) -> str:
 def back_badges(payment: Payment) -> list[Badge]:
     """What to say beside a payment's state about money that went back."""
     badges = []
-    if payment.refunded_minor:
-        is_whole = payment.refunded_minor >= (payment.paid_amount_minor or 0)
+    by_us = _given_back_by_us(payment)
+    if by_us:
+        is_whole = by_us >= (payment.paid_amount_minor or 0)
         badges.append(Badge(text=_("Refunded") if is_whole else _("Partly refunded"), style="note"))
     disputes = list(payment.disputes.all())
     if payment.withdrawn_minor or any(_is_running(dispute) for dispute in disputes):
@@ -70,7 +71,8 @@ def back_badges(payment: Payment) -> list[Badge]:
 @register.filter
 def state_is_told(payment: Payment) -> bool:
     """Whether the state's own word is still worth saying: "Paid" beside "Refunded" would contradict it."""
-    is_gone = payment.refunded_minor and payment.refunded_minor >= (payment.paid_amount_minor or 0)
+    by_us = _given_back_by_us(payment)
+    is_gone = by_us and by_us >= (payment.paid_amount_minor or 0)
     return not (payment.state == PaymentState.PAID and is_gone)
 
 
@@ -89,6 +91,30 @@ def explain_refund(refund: PaymentRefund) -> str:
     if refund.status == "requires_action":
         return _("A refund of %(amount)s from %(day)s waits for you: see the mail about it.") % words
     return _("%(amount)s was refunded on %(day)s; it can take some days until you see it.") % words
+
+
+@register.filter
+def credit_notes_of(payment: Payment) -> list[CreditNote]:
+    """The credit notes that gave money of a payment back without a refund, the newest first."""
+    invoice = getattr(payment, "invoice_mirror", None)
+    notes = [note for note in invoice.credit_notes.all() if note.credited_minor and not note.is_void] if invoice else []
+    return sorted(notes, key=lambda note: (note.issued_at, note.pk), reverse=True)
+
+
+@register.filter
+def explain_credit_note(note: CreditNote) -> str:
+    """Which way its money went; what it refunded, the refund tells."""
+    words = {"day": _day(note.issued_at), "note": str(note)}
+    sentences = []
+    if note.to_balance_minor:
+        words["amount"] = _money(note.to_balance_minor, note.currency)
+        text = _("%(amount)s went onto your account on %(day)s (credit note %(note)s), to pay for your next invoices.")
+        sentences.append(text % words)
+    if note.elsewhere_minor:
+        words["amount"] = _money(note.elsewhere_minor, note.currency)
+        text = _("%(amount)s went back to you on %(day)s, outside of your card (credit note %(note)s).")
+        sentences.append(text % words)
+    return " ".join(sentences)
 
 
 @register.filter
@@ -145,7 +171,7 @@ def name_payment(payment: Payment) -> str:
 def _explain_part(part: DebtPart) -> str:
     words = {"credits": format_credits(part.credits), "payment": name_payment(part.payment) if part.payment else ""}
     if part.payment is not None:
-        words["refunded"] = _money(part.payment.refunded_minor, part.payment.paid_currency)
+        words["refunded"] = _money(_given_back_by_us(part.payment), part.payment.paid_currency)
     match part.cause:
         case DebtCause.REFUND if part.payment is not None:
             return (
@@ -169,6 +195,11 @@ def _explain_freeze(freeze: Freeze) -> str:
         case FreezeCause.BOOKS:
             return _("We are checking that your balance adds up.")
     return _("Our staff are looking at your account.")
+
+
+def _given_back_by_us(payment: Payment) -> int:
+    """By refunds and by credit notes."""
+    return payment.refunded_minor + payment.credited_minor
 
 
 def _is_running(dispute: PaymentDispute) -> bool:
