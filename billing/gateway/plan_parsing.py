@@ -106,8 +106,10 @@ def parse_credit_note(note: Json) -> CreditNoteFacts:
     by_refunds = {True: 0, False: 0}
     for refund in _list(note.get("refunds")):
         by_refunds[refund.get("type") != _OUTSIDE] += _amount(refund.get("amount_refunded")) or 0
-    elsewhere = by_refunds[False] + (_amount(note.get("out_of_band_amount")) or 0)
     after_payment = _required(_amount(note.get("post_payment_amount")), "post_payment_amount", note)
+    # Never more than the note gave back: a refund outside of Stripe may be told in both places.
+    unrefunded = max(0, after_payment - by_refunds[True])
+    elsewhere = min(unrefunded, by_refunds[False] + (_amount(note.get("out_of_band_amount")) or 0))
     return CreditNoteFacts(
         id=_id(note.get("id")),
         invoice_id=_id(note.get("invoice")),
@@ -117,7 +119,7 @@ def parse_credit_note(note: Json) -> CreditNoteFacts:
         is_void=note.get("status") == "void",
         total_minor=_required(_amount(note.get("total")), "total", note),
         before_payment_minor=_amount(note.get("pre_payment_amount")) or 0,
-        to_balance_minor=max(0, after_payment - by_refunds[True] - elsewhere),
+        to_balance_minor=unrefunded - elsewhere,
         elsewhere_minor=elsewhere,
         pdf_url=_text(note.get("pdf"))[:1000],
         issued_at=_required(_moment(note.get("created")), "created", note),

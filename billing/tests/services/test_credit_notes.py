@@ -11,6 +11,7 @@ from django.db import transaction
 
 from billing.credits import deduct_credits
 from billing.gateway.plan_facts import CreditNoteFacts, PlanInvoiceFacts
+from billing.gateway.plan_parsing import parse_credit_note
 from billing.ledger.verification import verify_ledger
 from billing.models import BillingCustomer, CreditNote, Invoice, Notice, Payment
 from billing.notice_kinds import NoticeEvent
@@ -80,8 +81,8 @@ def credited(of: PlanInvoiceFacts, *notes: CreditNoteFacts) -> PlanInvoiceFacts:
     return replace(of, credit_notes=notes, credited_before_minor=before)
 
 
-def pro_invoice(customer: BillingCustomer, **more: int) -> PlanInvoiceFacts:
-    return invoice(customer, [line(1900, "pro", span=MONTH.span(0), **more)])
+def pro_invoice(customer: BillingCustomer, *, tax_minor: int = 0) -> PlanInvoiceFacts:
+    return invoice(customer, [line(1900, "pro", span=MONTH.span(0), tax_minor=tax_minor)])
 
 
 def test_what_a_note_took_off_before_the_payment_grants_nothing(subscriber: BillingCustomer) -> None:
@@ -235,6 +236,44 @@ def test_that_money_went_into_the_balance_is_told_once(subscriber: BillingCustom
     assert words.subject == "Refund: $9.50"
     assert "pays for your next invoices" in words.paragraphs[0]
     assert ("Credit note", f"{paid.number}-CN-01") in words.facts
+
+
+def test_mail_tells_the_ways_of_a_note_apart(subscriber: BillingCustomer) -> None:
+    paid = pro_invoice(subscriber)
+
+    tell(paid, credited(paid, note(paid, to_balance=600, elsewhere=350)))
+
+    words = words_of(Notice.objects.get(event=NoticeEvent.PAYMENT_REFUNDED))
+    assert "a part onto your account" in words.paragraphs[0]
+    assert ("Of that onto your account", "$6.00") in words.facts
+
+
+@pytest.mark.parametrize(
+    ("refunds", "out_of_band", "ways"),
+    [
+        ([], None, (950, 0)),
+        ([("refund", 400)], None, (550, 0)),
+        ([("refund", 400)], 550, (0, 550)),
+        ([("payment_record_refund", 950)], None, (0, 950)),
+        ([("payment_record_refund", 950)], 950, (0, 950)),
+    ],
+)
+def test_ways_of_a_note_add_up_to_what_it_gave_back(
+    refunds: list[tuple[str, int]], out_of_band: int | None, ways: tuple[int, int]
+) -> None:
+    facts = parse_credit_note(
+        {
+            "id": "cn_1",
+            "created": 1_790_000_000,
+            "total": 1000,
+            "pre_payment_amount": 50,
+            "post_payment_amount": 950,
+            "out_of_band_amount": out_of_band,
+            "refunds": [{"type": kind, "amount_refunded": amount} for kind, amount in refunds],
+        }
+    )
+
+    assert (facts.to_balance_minor, facts.elsewhere_minor) == ways
 
 
 def test_credited_money_without_a_note_is_found(subscriber: BillingCustomer) -> None:
