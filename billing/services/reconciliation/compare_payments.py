@@ -188,10 +188,10 @@ def _compare_collected(
 
 def _in_money(payment: Payment | None) -> int | None:
     """What of a payment no balance at Stripe has paid, as far as its invoice is known: what a charge brought."""
+    if payment is None or payment.paid_amount_minor is None:
+        return None
     invoice = getattr(payment, "invoice_mirror", None)
-    if payment is None or payment.paid_amount_minor is None or invoice is None:
-        return payment and payment.paid_amount_minor
-    return payment.paid_amount_minor - int(invoice.from_balance_minor)
+    return payment.paid_amount_minor - (int(invoice.from_balance_minor) if invoice else 0)
 
 
 def _is_of_plan(payment: Payment | None) -> bool:
