@@ -53,11 +53,17 @@ class WentBackFilter(admin.SimpleListFilter):
     title, parameter_name = "money that went back", "back"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("refunded", "Refunded"), ("disputed", "Withdrawn by a dispute"), ("none", "None")]
+        return [
+            ("refunded", "Refunded"),
+            ("credited", "By a credit note"),
+            ("disputed", "Withdrawn by a dispute"),
+            ("none", "None"),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Payment]) -> QuerySet[Payment]:
         chosen = {
             "refunded": {"refunded_minor__gt": 0},
+            "credited": {"credited_minor__gt": 0},
             "disputed": {"withdrawn_minor__gt": 0},
             "none": {"given_back_minor": 0},
         }

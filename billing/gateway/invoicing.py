@@ -29,10 +29,21 @@ class OwnInvoiceFacts:
     total_minor: int | None
     amount_due_minor: int | None  # what a card is asked for: the total less the customer's balance
     amount_paid_minor: int | None
+    credited_minor: int  # by credit notes before it was paid
     currency: str
     livemode: bool
     hosted_url: str = field(default="", repr=False)
     pdf_url: str = field(default="", repr=False)
+
+    @property
+    def asked_minor(self) -> int:
+        """What it asks for, tax included, in money or from the customer's balance."""
+        return (self.total_minor or 0) - self.credited_minor
+
+    @property
+    def is_collected(self) -> bool:
+        """Whether somebody paid it: one that credit notes took all off is paid to Stripe, too, and brought nothing."""
+        return self.status == "paid" and self.asked_minor > 0
 
 
 class InvoicingCalls:
@@ -169,6 +180,7 @@ def parse_own_invoice(invoice: Mapping[str, Any]) -> OwnInvoiceFacts:
         total_minor=_amount(invoice.get("total")),
         amount_due_minor=_amount(invoice.get("amount_due")),
         amount_paid_minor=_amount(invoice.get("amount_paid")),
+        credited_minor=_amount(invoice.get("pre_payment_credit_notes_amount")) or 0,
         currency=_text(invoice.get("currency")).lower(),
         livemode=invoice.get("livemode") is True,
         hosted_url=_text(invoice.get("hosted_invoice_url")),

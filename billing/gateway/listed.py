@@ -7,6 +7,7 @@ from typing import Any
 
 from billing.gateway.facts import EventEnvelope
 from billing.gateway.parsing import PAYMENT_METADATA_KEY, _amount, _id, _mapping, _moment, _required, _text, parse_event
+from billing.gateway.plan_parsing import paid_from_balance
 
 # Under this key of `metadata` a customer at Stripe carries the public id of ours.
 CUSTOMER_METADATA_KEY = "customer_id"
@@ -37,7 +38,7 @@ class InvoiceFacts:
     customer_id: str
     status: str
     total_minor: int
-    paid_minor: int
+    paid_minor: int  # in money, and from the customer's balance
     currency: str
     created_at: datetime
     paid_at: datetime | None
@@ -111,7 +112,7 @@ def parse_invoice(invoice: Mapping[str, Any]) -> InvoiceFacts:
         customer_id=_id(invoice.get("customer")),
         status=_text(invoice.get("status")),
         total_minor=_amount(invoice.get("total")) or 0,
-        paid_minor=_amount(invoice.get("amount_paid")) or 0,
+        paid_minor=(_amount(invoice.get("amount_paid")) or 0) + paid_from_balance(invoice),
         currency=_text(invoice.get("currency")).lower(),
         created_at=_required(_moment(invoice.get("created")), "created", invoice),
         paid_at=_moment(_mapping(invoice.get("status_transitions")).get("paid_at")),

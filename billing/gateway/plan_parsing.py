@@ -88,7 +88,7 @@ def parse_plan_invoice(invoice: Json, *, lines: Iterable[Json], notes: Iterable[
         tax_minor=sum(_amount(tax.get("amount")) or 0 for tax in _list(invoice.get("total_taxes"))),
         amount_due_minor=_amount(invoice.get("amount_due")) or 0,
         amount_paid_minor=paid,
-        from_balance_minor=_from_balance(invoice),
+        from_balance_minor=paid_from_balance(invoice),
         credited_before_minor=_amount(invoice.get("pre_payment_credit_notes_amount")) or 0,
         attempt_count=_amount(invoice.get("attempt_count")) or 0,
         next_try_at=_moment(invoice.get("next_payment_attempt")),
@@ -119,8 +119,10 @@ def parse_credit_note(note: Json) -> CreditNoteFacts:
     by_refunds = {True: 0, False: 0}
     for refund in _list(note.get("refunds")):
         by_refunds[refund.get("type") != _OUTSIDE] += _amount(refund.get("amount_refunded")) or 0
-    elsewhere = by_refunds[False] + (_amount(note.get("out_of_band_amount")) or 0)
     after_payment = _required(_amount(note.get("post_payment_amount")), "post_payment_amount", note)
+    # Never more than the note gave back: a refund outside of Stripe may be told in both places.
+    unrefunded = max(0, after_payment - by_refunds[True])
+    elsewhere = min(unrefunded, by_refunds[False] + (_amount(note.get("out_of_band_amount")) or 0))
     return CreditNoteFacts(
         id=_id(note.get("id")),
         invoice_id=_id(note.get("invoice")),
@@ -130,7 +132,7 @@ def parse_credit_note(note: Json) -> CreditNoteFacts:
         is_void=note.get("status") == "void",
         total_minor=_required(_amount(note.get("total")), "total", note),
         before_payment_minor=_amount(note.get("pre_payment_amount")) or 0,
-        to_balance_minor=max(0, after_payment - by_refunds[True] - elsewhere),
+        to_balance_minor=unrefunded - elsewhere,
         elsewhere_minor=elsewhere,
         pdf_url=_text(note.get("pdf"))[:1000],
         issued_at=_required(_moment(note.get("created")), "created", note),
@@ -184,7 +186,7 @@ def _parse_line(line: Json) -> InvoiceLineFacts:
     )
 
 
-def _from_balance(invoice: Json) -> int:
+def paid_from_balance(invoice: Json) -> int:
     """What the customer's balance at Stripe paid; negative where the invoice filled it.
 
     Stripe's balance is negative where it holds money of the customer's, so paying from it raises it.

@@ -25,7 +25,8 @@ class Refundable:
     """What can still go back of a payment, and the part of it that pays for credits nobody has used."""
 
     collected_minor: int
-    given_back_minor: int
+    given_back_minor: int  # by credit notes too, of which some is no money that was collected
+    left_minor: int  # collected, and not gone back
     requested_minor: int  # asked for and not given back yet
     unused_minor: int
     currency: str
@@ -34,7 +35,7 @@ class Refundable:
 
     @property
     def most_minor(self) -> int:
-        return max(0, self.collected_minor - self.given_back_minor - self.requested_minor)
+        return max(0, self.left_minor - self.requested_minor)
 
     @property
     def proposed_minor(self) -> int:
@@ -44,13 +45,15 @@ class Refundable:
 def read_refundable(*, payment: Payment, now: datetime) -> Refundable:
     """What can go back of a payment as it is stored; under the lock of its row nothing changes meanwhile."""
     collected = _collected_minor(payment)
+    left = _left_minor(payment, collected_minor=collected)
     unused_days, period_days = _days_of(payment, now=now)
-    unused = _unused_minor(payment, collected_minor=collected, now=now)
+    unused = _unused_minor(payment, collected_minor=collected, left_minor=left, now=now)
     if period_days:
         unused = min(unused, collected * unused_days // period_days)
     return Refundable(
         collected_minor=collected,
         given_back_minor=payment.given_back_minor,
+        left_minor=left,
         requested_minor=_sum_requests(payment),
         unused_minor=unused,
         currency=payment.paid_currency or payment.currency,
@@ -72,8 +75,22 @@ def _collected_minor(payment: Payment) -> int:
     if not payment.paid_at:
         return 0
     paid = payment.paid_amount_minor or 0
-    invoice = Invoice.objects.filter(payment=payment).first() if payment.kind == PaymentKind.PLAN else None
-    return paid if invoice is None else min(paid, invoice.amount_paid_minor)
+    invoice = Invoice.objects.filter(payment=payment).first()
+    if invoice is None:
+        return paid
+    if payment.kind == PaymentKind.PLAN:
+        return min(paid, invoice.amount_paid_minor)
+    return max(0, paid - invoice.from_balance_minor)
+
+
+def _left_minor(payment: Payment, *, collected_minor: int) -> int:
+    """What a refund can still take: of the money that came, and of all that was paid, what has not gone back.
+
+    A credit note may have given back what came from the customer's balance; then the money is still whole.
+    """
+    in_money = collected_minor - payment.refunded_minor - payment.withdrawn_minor
+    in_all = (payment.paid_amount_minor or 0) - payment.given_back_minor
+    return max(0, min(in_money, in_all))
 
 
 def periods_of(payment: Payment) -> list[PlanPeriod]:
@@ -93,24 +110,26 @@ def _days_of(payment: Payment, *, now: datetime) -> tuple[int, int]:
     return min(whole, max(0, (period.ends_at - now).days)), whole
 
 
-def _unused_minor(payment: Payment, *, collected_minor: int, now: datetime) -> int:
+def _unused_minor(payment: Payment, *, collected_minor: int, left_minor: int, now: datetime) -> int:
     """Money for the credits of the payment's grants that remain. What was never granted is unused as a whole.
 
-    A plan's grants are those of its invoice's periods, whose credits other invoices may have changed.
+    A plan's grants are those of its invoice's periods, whose credits other invoices may have changed. What its periods
+    allow has gone down with the money that went back.
     """
+    money = collected_minor
     if payment.kind == PaymentKind.PLAN:
         periods = periods_of(payment)
         grants = list(CreditGrant.objects.filter(plan_period__in=periods))
-        whole = sum((period.target_credits for period in periods), ZERO)
+        whole, money = sum((period.target_credits for period in periods), ZERO), left_minor
     else:
         grants = list(CreditGrant.objects.filter(payment=payment))
         whole = sum((each.amount for each in grants), ZERO)
     if not grants:
-        return collected_minor
+        return money
     remaining = sum((each.remaining for each in grants if not has_lapsed(each, now=now)), ZERO)
     if not whole:
         return 0
-    return share_minor_down(amount_minor=collected_minor, part=min(remaining, whole), whole=whole)
+    return share_minor_down(amount_minor=money, part=min(remaining, whole), whole=whole)
 
 
 def has_lapsed(grant: CreditGrant, *, now: datetime) -> bool:

@@ -13,7 +13,16 @@ from django.utils import timezone
 from billing.kinds import CLAW_BACKS, UNDONE_BY_MONEY, AllocationKind, EntryKind
 from billing.ledger.posting import expire_lapsed_credits_of, post_entries
 from billing.ledger.shapes import Posting
-from billing.models import CreditNote, GrantAllocation, LedgerEntry, MoneyMovement, Payment, PaymentKind, UncoveredPart
+from billing.models import (
+    CreditNote,
+    GrantAllocation,
+    Invoice,
+    LedgerEntry,
+    MoneyMovement,
+    Payment,
+    PaymentKind,
+    UncoveredPart,
+)
 from billing.money import ZERO
 from billing.pricing import credits_kept, credits_taken
 from billing.services.payment_money_back import MoneyChange
@@ -61,14 +70,11 @@ def post_difference(payment: Payment, *, granted: Decimal, changes: Sequence[Mon
 def record_movement(payment: Payment, *, first_posting: int, occurred_at: datetime) -> None:
     """Append what was collected and given back so far, if any of it changed; with the first entry posted for it."""
     last = MoneyMovement.objects.filter(payment=payment, number=payment.movement_count).first()
-    to_balance = CreditNote.objects.filter(invoice__payment=payment, is_void=False).aggregate(
-        total=Sum("to_balance_minor")
-    )["total"]
     sums = (
         payment.paid_amount_minor or 0,
         payment.paid_tax_minor or 0,
         payment.given_back_minor,
-        -min(payment.given_back_minor, to_balance or 0),
+        _moved_from_balance(payment),
     )
     before = (0, 0, 0, 0)
     if last:
@@ -89,6 +95,14 @@ def record_movement(payment: Payment, *, first_posting: int, occurred_at: dateti
         occurred_at=occurred_at,
         created_at=timezone.now(),
     )
+
+
+def _moved_from_balance(payment: Payment) -> int:
+    """What the customer's balance at Stripe paid of its invoice, less what credit notes put there."""
+    notes = CreditNote.objects.filter(invoice__payment=payment, is_void=False)
+    to_balance = notes.aggregate(total=Sum("to_balance_minor"))["total"] or 0
+    invoice = Invoice.objects.filter(payment=payment).first() if payment.paid_at else None
+    return (invoice.from_balance_minor if invoice else 0) - min(payment.given_back_minor, to_balance)
 
 
 def _post(

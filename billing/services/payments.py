@@ -79,6 +79,17 @@ def converge_credited(*, payment_id: int, credited_minor: int, change: MoneyChan
     announce_payment(payment=payment, before=before, changes=(change,), has_disputes=False)
 
 
+def follow_balance_use(*, payment_id: int, paid_at: datetime) -> None:
+    """Take into the books what the customer's balance at Stripe paid of an invoice without a subscription.
+
+    Call inside `transaction.atomic()`; takes the lock on the customer's balance.
+    """
+    payment = _lock(Payment.objects.get(pk=payment_id))
+    if payment.paid_at is not None:  # else it is recorded with what was collected
+        record_movement(payment, first_posting=payment.posting_count + 1, occurred_at=paid_at)
+        payment.save(update_fields=["movement_count"])
+
+
 def accept_mismatch(*, payment_id: int, actor: User, reason: str, address: str = "") -> Payment:
     """Grant what was offered although something else was paid; once, by a member of staff.
 

@@ -32,6 +32,7 @@ from billing.services.findings import end_findings_about, raise_finding
 from billing.services.parked_events import wake_parked_events
 from billing.services.payment_money_back import sum_given_back
 from billing.services.payment_notices import announce_receipt
+from billing.services.payments import follow_balance_use
 from billing.services.plan_postings import converge_periods
 from billing.services.subscription_notices import announce_unpaid
 
@@ -73,6 +74,8 @@ def converge_invoice(*, facts: PlanInvoiceFacts, read_at: datetime, event_type: 
     invoice = _merge_invoice(customer=customer, facts=facts, read_at=read_at)
     if facts.subscription_id:
         _converge_plan(invoice=invoice, facts=facts, read_at=read_at, event_type=event_type)
+    elif invoice.payment_id is not None and invoice.from_balance_minor:
+        follow_balance_use(payment_id=invoice.payment_id, paid_at=invoice.paid_at or read_at)
     converge_credit_notes(invoice=invoice, notes=facts.credit_notes, read_at=read_at)
     return Convergence.CONVERGED
 
@@ -224,7 +227,7 @@ def _merge_payment(*, invoice: Invoice, facts: PlanInvoiceFacts) -> None:
     payment.invoice_id, payment.receipt_url = facts.id, payment.receipt_url or facts.hosted_url
     payment.paid_at = min(filter(None, (payment.paid_at, facts.paid_at or facts.created_at)))
     payment.paid_amount_minor, payment.paid_currency = asked_minor, facts.currency
-    payment.paid_tax_minor = _tax_in(asked_minor, facts=facts)
+    payment.paid_tax_minor = _tax_in_payment(facts)
     payment.paid_subtotal_minor = asked_minor - payment.paid_tax_minor
     payment.given_back_minor = sum_given_back(payment)
     payment.save()
@@ -235,11 +238,12 @@ def _merge_payment(*, invoice: Invoice, facts: PlanInvoiceFacts) -> None:
     wake_parked_events(named=learned)
 
 
-def _tax_in(asked_minor: int, *, facts: PlanInvoiceFacts) -> int:
-    """The tax in what was paid: credit notes take it off in proportion."""
+def _tax_in_payment(facts: PlanInvoiceFacts) -> int:
+    """The tax in what was paid: what credit notes took off before took its part along, rounded as the books do it."""
     if facts.total_minor <= 0 or facts.tax_minor <= 0:
         return 0
-    return share_minor(amount_minor=facts.tax_minor, part=asked_minor, whole=facts.total_minor)
+    credited = min(facts.credited_before_minor, facts.total_minor)
+    return facts.tax_minor - share_minor(amount_minor=facts.tax_minor, part=credited, whole=facts.total_minor)
 
 
 def _checkout_payment(*, invoice: Invoice, facts: PlanInvoiceFacts) -> Payment | None:

@@ -51,7 +51,7 @@ def _credits_to_take(payment: Payment, *, amount_minor: int, now: datetime) -> D
     """The claw-back that convergence would post for it: the rules are those of `billing.pricing`."""
     if payment.kind == PaymentKind.PLAN:
         leaving = {payment.pk: amount_minor}
-        return sum((_taken_from(period, leaving=leaving, now=now) for period in periods_of(payment)), ZERO)
+        return max(ZERO, sum((_taken_from(period, leaving=leaving, now=now) for period in periods_of(payment)), ZERO))
     grants = list(CreditGrant.objects.filter(payment=payment))
     granted = sum((each.amount for each in grants), ZERO)
     if not granted:
@@ -70,7 +70,10 @@ def _credits_to_take(payment: Payment, *, amount_minor: int, now: datetime) -> D
 
 
 def _taken_from(period: PlanPeriod, *, leaving: dict[int, int], now: datetime) -> Decimal:
-    """What of a plan's period goes with money: the rules are those of `billing.plan_pricing`."""
+    """What of a plan's period goes with money: the rules are those of `billing.plan_pricing`.
+
+    Less than nothing of one that the invoice takes from: with its money, what it took comes back.
+    """
     consumed, expired = drawn_on(period)
     lapsed = sum((each.remaining for each in period.grants.all() if has_lapsed(each, now=now)), ZERO)
     target = plan_posted(
@@ -78,4 +81,4 @@ def _taken_from(period: PlanPeriod, *, leaving: dict[int, int], now: datetime) -
         consumed=consumed,
         expired=expired + lapsed,
     )
-    return max(ZERO, posted_for(period) - target)
+    return posted_for(period) - target

@@ -211,7 +211,7 @@ def _check_still_possible(request: RefundRequest, *, now: datetime) -> None:
     """Money may have gone back in another way since; the request itself is among those that are counted."""
     payment = Payment.objects.select_for_update().get(pk=request.payment_id)
     refundable = read_refundable(payment=payment, now=now)
-    if refundable.given_back_minor + refundable.requested_minor > refundable.collected_minor:
+    if refundable.requested_minor > refundable.left_minor:
         raise RefundNotPossible(payment=payment.public_id, fault="too much of it has gone back since it was asked for")
 
 

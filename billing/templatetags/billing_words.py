@@ -93,7 +93,7 @@ def explain_refund(refund: PaymentRefund) -> str:
 
 @register.filter
 def explain_credit_notes(payment: Payment) -> list[str]:
-    """A sentence for each credit note that gave money back by itself: "$9.50 was put on your account ..."."""
+    """A sentence for each credit note that gave money back by itself: "$9.50 went onto your account ..."."""
     invoice = getattr(payment, "invoice_mirror", None)
     notes = [note for note in invoice.credit_notes.all() if not note.is_void] if invoice else []
     told = []
@@ -101,13 +101,14 @@ def explain_credit_notes(payment: Payment) -> list[str]:
         words = {"number": note, "day": _day(note.issued_at)}
         if note.to_balance_minor:
             amount = {"amount": _money(note.to_balance_minor, note.currency)}
-            told.append(
-                _("%(amount)s was put on your account on %(day)s and pays for your next invoices (%(number)s).")
-                % {**words, **amount}
+            text = _(
+                "%(amount)s went onto your account on %(day)s (credit note %(number)s), to pay for your next invoices."
             )
+            told.append(text % {**words, **amount})
         if note.elsewhere_minor:
             amount = {"amount": _money(note.elsewhere_minor, note.currency)}
-            told.append(_("%(amount)s was given back to you on %(day)s (%(number)s).") % {**words, **amount})
+            text = _("%(amount)s went back to you on %(day)s, outside of your card (credit note %(number)s).")
+            told.append(text % {**words, **amount})
     return told
 
 

@@ -49,11 +49,15 @@ def write_failed(told: Told) -> Words:
 def write_refunded(told: Told) -> Words:
     refunded, so_far = told.money(), told.money("refunded_minor")
     total = ((_("Refunded so far"), so_far),) if so_far != refunded else ()
+    to_balance = told.payload.get("to_balance_minor")
+    is_part = bool(to_balance) and to_balance != told.payload.get("amount_minor")
     where = _("We have given money back to you. Your bank usually shows it within five to ten days.")
     note = told.text("credit_note")
     if note:
         where = _("We have given money back to you, outside of your card.")
-    if told.payload.get("to_balance_minor"):
+    if is_part:
+        where = _("We have given money back to you: a part onto your account, the rest outside of your card.")
+    elif to_balance:
         where = _("We have put money back on your account. It pays for your next invoices, before your card does.")
     return Words(
         subject=_("Refund: %(amount)s") % {"amount": refunded},
@@ -63,6 +67,7 @@ def write_refunded(told: Told) -> Words:
         ),
         facts=(
             (_("Refunded"), refunded),
+            *(((_("Of that onto your account"), told.money("to_balance_minor")),) if is_part else ()),
             *(((_("Credit note"), note),) if note else ()),
             *total,
             (_("Of the payment for"), told.text("description")),

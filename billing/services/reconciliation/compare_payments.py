@@ -28,6 +28,7 @@ def compare_session(
         yield from _compare_collected(
             payment=payment,
             amount_minor=facts.collected.amount_minor,
+            expected_minor=payment.paid_amount_minor if payment else None,
             currency=facts.collected.currency,
             own_id=session.id,
             known_id=payment.checkout_session_id if payment else None,
@@ -50,6 +51,7 @@ def compare_intent(
     yield from _compare_collected(
         payment=payment,
         amount_minor=intent.amount_received_minor or 0,
+        expected_minor=_in_money(payment),
         currency=intent.currency,
         own_id=intent.id,
         known_id=payment.payment_intent_id if payment else None,
@@ -73,6 +75,7 @@ def compare_charge(*, charge: ChargeFacts, payment: Payment | None) -> Iterator[
     yield from _compare_collected(
         payment=payment,
         amount_minor=charge.amount_minor,
+        expected_minor=_in_money(payment),
         currency=charge.currency,
         own_id=charge.id,
         known_id=payment.charge_id if payment else None,
@@ -135,6 +138,7 @@ def _compare_collected(
     *,
     payment: Payment | None,
     amount_minor: int,
+    expected_minor: int | None,
     currency: str,
     own_id: str,
     known_id: str | None,
@@ -144,7 +148,10 @@ def _compare_collected(
     occurred_at: datetime,
     changed_at: datetime | None,
 ) -> Iterator[Difference]:
-    """An object that proves a payment; `known_id` is what the payment knows under that object's name."""
+    """An object that proves a payment; `known_id` is what the payment knows under that object's name.
+
+    `expected_minor` is what such an object should have of what is recorded.
+    """
     paid = format_money(amount_minor=amount_minor, currency=currency)
     when: dict[str, Any] = {"occurred_at": occurred_at, "changed_at": changed_at}
     if payment is None:
@@ -173,10 +180,18 @@ def _compare_collected(
     elif payment.paid_currency != currency:
         detail = f"Paid in {currency.upper()}, recorded in {payment.paid_currency.upper()}."
         yield Difference(kind="currency_differs", subject=payment.public_id, detail=detail, **same, **when)
-    elif payment.paid_amount_minor != amount_minor:
-        known = format_money(amount_minor=payment.paid_amount_minor or 0, currency=currency)
+    elif expected_minor != amount_minor:
+        known = format_money(amount_minor=expected_minor or 0, currency=currency)
         detail = f"{paid} were paid, {known} are recorded."
         yield Difference(kind="amount_differs", subject=payment.public_id, detail=detail, **same, **when)
+
+
+def _in_money(payment: Payment | None) -> int | None:
+    """What of a payment no balance at Stripe has paid, as far as its invoice is known: what a charge brought."""
+    if payment is None or payment.paid_amount_minor is None:
+        return None
+    invoice = getattr(payment, "invoice_mirror", None)
+    return payment.paid_amount_minor - (int(invoice.from_balance_minor) if invoice else 0)
 
 
 def _is_of_plan(payment: Payment | None) -> bool:

@@ -31,7 +31,7 @@ class PaymentsOfPage:
             | Q(payment_intent_id__in=_filled(names.payment_intent_id for names in page))
             | Q(charge_id__in=_filled(names.charge_id for names in page))
             | Q(pk__in=[payment_id for payment_id in seen.values() if payment_id])
-        ).select_related("customer")
+        ).select_related("customer", "invoice_mirror")
         if with_money_back:
             found = found.prefetch_related("refunds", "disputes__movements", "fraud_warnings")
         self._by_name: dict[str, Payment] = {}

@@ -32,7 +32,7 @@ class Answer:
     @property
     def is_declined(self) -> bool:
         """Whether nothing was taken, and nothing will be without somebody's doing."""
-        if self.invoice is not None and self.invoice.status == "paid":
+        if self.invoice is not None and self.invoice.is_collected:
             return False
         return self.intent is None or self.intent.status not in ("succeeded", *UNDER_WAY)
 

@@ -15,6 +15,7 @@ from billing.gateway.facts import PaymentIntentFacts
 from billing.gateway.invoicing import OwnInvoiceFacts
 from billing.gateway.listing import Window
 from billing.models import Payment, TopUpConsent
+from billing.money import share_minor
 from billing.pricing import Collected
 from billing.services.payment_facts import PaymentFacts
 from billing.top_up_rules import Judgement, Verdict
@@ -84,7 +85,7 @@ def look_up_invoice(
         return invoice, intent
     if ends and invoice.status in ("open", "draft"):
         invoice = void_unpaid(invoice=invoice, attempt=attempt, gateway=gateway)
-    return (invoice, _intent_of(invoice, attempt=attempt, gateway=gateway)) if invoice.status == "paid" else None
+    return (invoice, _intent_of(invoice, attempt=attempt, gateway=gateway)) if invoice.is_collected else None
 
 
 def read_invoice(
@@ -118,11 +119,15 @@ def _give_up(
 
 
 def facts_of_own_invoice(*, invoice: OwnInvoiceFacts, charged_at: datetime) -> PaymentFacts:
-    """What an invoice of our own says: only a paid one proves anything, and it knows the subtotal and the tax."""
-    is_paid = invoice.status == "paid"
-    collected = Collected(
-        amount_minor=invoice.total_minor or 0, currency=invoice.currency, subtotal_minor=invoice.subtotal_minor
-    )
+    """What an invoice of our own says: only a paid one proves anything, and it knows the subtotal and the tax.
+
+    What a credit note took off before it was paid is no part of it, so that less paid is not what was offered.
+    """
+    is_paid, subtotal, tax = invoice.is_collected, invoice.subtotal_minor, invoice.tax_minor
+    if is_paid and invoice.credited_minor:
+        tax -= share_minor(amount_minor=tax, part=invoice.credited_minor, whole=invoice.total_minor or 1)
+        subtotal = invoice.asked_minor - tax
+    collected = Collected(amount_minor=invoice.asked_minor, currency=invoice.currency, subtotal_minor=subtotal)
     return PaymentFacts(
         livemode=invoice.livemode,
         told_at=charged_at,
@@ -131,7 +136,7 @@ def facts_of_own_invoice(*, invoice: OwnInvoiceFacts, charged_at: datetime) -> P
         payment_intent_id=invoice.payment_intent_id,
         invoice_id=invoice.id,
         collected=collected if is_paid else None,
-        tax_minor=invoice.tax_minor if is_paid else None,
+        tax_minor=tax if is_paid else None,
         collected_at=charged_at if is_paid else None,
     )
 

@@ -358,7 +358,7 @@ def test_payment_shows_what_went_back(
         assert listed.context["cl"].result_count >= 1, name
 
 
-@pytest.mark.parametrize(("back", "count"), [("refunded", 1), ("disputed", 0), ("none", 0)])
+@pytest.mark.parametrize(("back", "count"), [("refunded", 1), ("credited", 0), ("disputed", 0), ("none", 0)])
 def test_payments_are_filtered_by_what_went_back(
     payment: Payment, clerk: User, admin: Client, *, back: str, count: int
 ) -> None:

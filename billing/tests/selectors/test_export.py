@@ -92,7 +92,8 @@ def test_a_sheet_without_rows_is_its_columns(sheet: Sheet) -> None:
 def test_payments_say_money_exactly_in_its_currency() -> None:
     customer = make_customer()
     paid = {"paid_at": NOON, "paid_currency": "jpy", "paid_amount_minor": 1234, "paid_tax_minor": 4}
-    make_payment(customer, description="=1+1", currency="kwd", amount_minor=1001, refunded_minor=7, **paid)
+    back = {"refunded_minor": 7, "credited_minor": 9}
+    make_payment(customer, description="=1+1", currency="kwd", amount_minor=1001, **back, **paid)
     make_payment(customer)
 
     header, first, second = csv_of(PAYMENTS)
@@ -101,6 +102,7 @@ def test_payments_say_money_exactly_in_its_currency() -> None:
     assert (named["price"], named["currency"]) == ("1.001", "kwd")
     assert (named["paid"], named["paid_tax"], named["paid_currency"]) == ("1234", "4", "jpy")
     assert (named["paid_utc"], named["refunded"], named["given_back"]) == ("2026-03-01 12:00:00", "7", "0")
+    assert (named["credited_by_notes"], named["withdrawn_by_disputes"]) == ("9", "0")
     assert named["description"] == "'=1+1"
     assert dict(zip(header, second, strict=True))["paid"] == ""
 

@@ -11,6 +11,7 @@ from django.db import transaction
 
 from billing.credits import deduct_credits
 from billing.gateway.plan_facts import CreditNoteFacts, PlanInvoiceFacts
+from billing.gateway.plan_parsing import parse_credit_note
 from billing.ledger.verification import verify_ledger
 from billing.models import BillingCustomer, CreditNote, Invoice, Notice, Payment
 from billing.notice_kinds import NoticeEvent
@@ -103,6 +104,17 @@ def test_tax_goes_with_what_a_note_took_off(subscriber: BillingCustomer) -> None
     assert (payment.paid_amount_minor, payment.paid_tax_minor, payment.paid_subtotal_minor) == (1140, 190, 950)
     assert posted(subscriber) == 10_000
     assert check_books() == {"cash_at_stripe": 1140, "tax_payable": -190, "deferred_revenue": -950}
+
+
+@pytest.mark.parametrize(("tax_minor", "credited_minor"), [(1, 4), (3, 5)])
+def test_tax_of_half_a_cent_is_the_same_for_the_payment_and_the_books(
+    subscriber: BillingCustomer, tax_minor: int, credited_minor: int
+) -> None:
+    asked = invoice(subscriber, [line(7, "pro", span=MONTH.span(0), tax_minor=tax_minor)])
+
+    tell(credited(asked, note(asked, before_payment=credited_minor)))
+
+    assert check_books().get("tax_payable", 0) == -(Payment.objects.get().paid_tax_minor or 0)
 
 
 def test_money_put_into_the_balance_takes_its_credits_and_pays_for_the_next_period(
@@ -213,6 +225,44 @@ def test_that_money_went_into_the_balance_is_told_once(subscriber: BillingCustom
     assert words.subject == "Refund: $9.50"
     assert "pays for your next invoices" in words.paragraphs[0]
     assert ("Credit note", f"{paid.number}-CN-01") in words.facts
+
+
+def test_mail_tells_the_ways_of_a_note_apart(subscriber: BillingCustomer) -> None:
+    paid = pro_invoice(subscriber)
+
+    tell(paid, credited(paid, note(paid, to_balance=600, elsewhere=350)))
+
+    words = words_of(Notice.objects.get(event=NoticeEvent.PAYMENT_REFUNDED))
+    assert "a part onto your account" in words.paragraphs[0]
+    assert ("Of that onto your account", "$6.00") in words.facts
+
+
+@pytest.mark.parametrize(
+    ("refunds", "out_of_band", "ways"),
+    [
+        ([], None, (950, 0)),
+        ([("refund", 400)], None, (550, 0)),
+        ([("refund", 400)], 550, (0, 550)),
+        ([("payment_record_refund", 950)], None, (0, 950)),
+        ([("payment_record_refund", 950)], 950, (0, 950)),
+    ],
+)
+def test_ways_of_a_note_add_up_to_what_it_gave_back(
+    refunds: list[tuple[str, int]], out_of_band: int | None, ways: tuple[int, int]
+) -> None:
+    facts = parse_credit_note(
+        {
+            "id": "cn_1",
+            "created": 1_790_000_000,
+            "total": 1000,
+            "pre_payment_amount": 50,
+            "post_payment_amount": 950,
+            "out_of_band_amount": out_of_band,
+            "refunds": [{"type": kind, "amount_refunded": amount} for kind, amount in refunds],
+        }
+    )
+
+    assert (facts.to_balance_minor, facts.elsewhere_minor) == ways
 
 
 def test_credited_money_without_a_note_is_found(subscriber: BillingCustomer) -> None:

@@ -8,11 +8,12 @@ import time_machine
 from django.utils import timezone
 
 from billing.admin.refund_page import describe_preview, describe_refundable
-from billing.models import Payment, PaymentKind
+from billing.models import CreditGrant, Payment, PaymentKind
 from billing.money import format_credits
 from billing.selectors.refunds import read_refundable
 from billing.services.refund_preview import preview_refund
 from billing.tests.plan_world import PRO_PLUS, invoice, line, make_plan, make_subscriber, posted, spend, tell
+from billing.tests.services.test_credit_notes import credited, note
 from billing.tests.services.test_plan_money_back import refund
 
 pytestmark = pytest.mark.django_db
@@ -114,3 +115,47 @@ def test_credits_that_have_lapsed_are_foretold_as_expired(payment: Payment) -> N
         assert refundable.proposed_minor == 0
         assert preview.credits == 5000
         assert preview.posted_after == posted(payment.customer)
+
+
+def test_money_stays_refundable_where_a_note_gave_back_what_the_balance_paid(db: None) -> None:
+    customer, now = make_subscriber(), timezone.now()
+    make_plan("pro")
+    told = invoice(customer, [line(1900, "pro", span=(now, now + 30 * DAY))], from_balance_minor=1000, paid_at=now)
+    tell(told, credited(told, note(told, to_balance=600)))
+
+    refundable = read_refundable(payment=Payment.objects.get(), now=now)
+    assert (refundable.collected_minor, refundable.given_back_minor, refundable.most_minor) == (900, 600, 900)
+
+    tell(credited(told, note(told, to_balance=600), note(told, number=2, elsewhere=700)))
+    assert read_refundable(payment=Payment.objects.get(), now=now).most_minor == 600
+
+
+def test_what_a_note_gave_back_is_not_proposed_again(payment: Payment) -> None:
+    """Half of the money is left for half of the credits, of which half is used."""
+    customer, now = payment.customer, payment.invoice_mirror.lines.get().starts_at
+    told = invoice(customer, [line(1900, "pro", span=(now, now + 30 * DAY), subscription="sub_2")], paid_at=now)
+    tell(told, credited(told, note(told, to_balance=950)))
+    credited_payment = Payment.objects.get(invoice_mirror__invoice_id=told.id)
+    grant = CreditGrant.objects.get(plan_period__subscription_id="sub_2")
+    spend(customer, 25_000)
+    grant.refresh_from_db()
+
+    refundable = read_refundable(payment=credited_payment, now=now)
+
+    assert grant.remaining == 5000
+    assert refundable.proposed_minor == 475
+
+
+def test_what_an_invoice_took_of_another_period_comes_back_in_the_preview(payment: Payment) -> None:
+    customer, now = payment.customer, payment.invoice_mirror.lines.get().starts_at
+    make_plan("pro_plus", price=PRO_PLUS)
+    month, year = (now, now + 30 * DAY), (now, now + 60 * DAY)
+    change = invoice(customer, [line(-1900, "pro", span=month), line(4900, "pro_plus", span=year)], paid_at=now)
+    tell(change)
+    spend(customer, 60_000)
+    changed = Payment.objects.get(invoice_mirror__invoice_id=change.id)
+
+    preview = preview_refund(payment=changed, amount_minor=1500, now=now)
+    refund(changed, 1500)
+
+    assert preview.posted_after == posted(customer)
