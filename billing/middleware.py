@@ -38,7 +38,7 @@ class CreditNoticeMiddleware:
         def may_buy() -> bool:
             if not conf.is_billing_enabled() or conf.billing_cohort_percent() >= EVERYBODY:
                 return conf.is_billing_enabled()
-            customer = BillingCustomer.objects.filter(user=request.user).select_related("user").first()
+            customer = BillingCustomer.objects.filter(user__pk=request.user.pk or 0).select_related("user").first()
             return customer is not None and sells_to(customer)
 
         request.may_buy = SimpleLazyObject(may_buy)  # type: ignore[attr-defined]

@@ -64,7 +64,7 @@ def _read_linked(sandbox: Sandbox, invoice: Resource, given: dict[str, Any], *, 
             f"The refund {refund['id']} is not one of the payment of invoice {invoice['id']}, or it did not succeed."
         )
         raise ApiError(message, param=f"{at}[refund]")
-    amount: int = given.get("amount_refunded", refund["amount"])
+    amount: int = given["amount_refunded"] if "amount_refunded" in given else refund["amount"]
     left = unlinked_amount(sandbox, invoice, refund)
     if amount <= 0:
         raise ApiError("Invalid positive integer", code="parameter_invalid_integer", param=f"{at}[amount_refunded]")
