@@ -19,7 +19,7 @@ _RETURN_PATH = "/billing/plans/"
 def sync_portal(*, sells: bool, gateway: StripeGateway, dry_run: bool) -> Iterator[CatalogChange]:
     """Set one of the two portals up, as it is to be now; nothing where it is.
 
-    The one that sells gets the plans on offer, and nothing where there are none. The other one is there without any:
+    The one that sells gets the plans on offer, and is made with the first of them. The other one is there without any:
     billing may be off before the first plan, and after the last.
 
     Stripe says what the portal has: an answer that was lost, or one that came late, is seen there.
@@ -29,7 +29,7 @@ def sync_portal(*, sells: bool, gateway: StripeGateway, dry_run: bool) -> Iterat
     """
     plans, return_url = _plans_on_offer() if sells else [], conf.site_url() + _RETURN_PATH
     item, known_id = portal_item(sells=sells), portal_configuration_id(sells=sells)
-    if sells and not plans:
+    if sells and not plans and not known_id:
         return
     digest = portal_digest(plans=plans, return_url=return_url)
     current = _find_at_stripe(known_id, gateway=gateway)

@@ -236,6 +236,17 @@ def test_the_one_without_sale_needs_no_plans(gateway: StripeGateway) -> None:
     assert (portal_configuration_id(sells=True), bool(portal_configuration_id(sells=False))) == ("", True)
 
 
+def test_after_the_last_plan_no_portal_changes_to_one(portal: Portal) -> None:
+    Plan.objects.update(is_active=False)
+
+    assert (portal.told(), portal.told()) == (["portal"], [])
+
+    assert not portal.update_of(sells=True)["enabled"]
+    Plan.objects.filter(slug="pro").update(is_active=True)
+    assert portal.told() == ["portal"]
+    assert portal.update_of(sells=True)["enabled"]
+
+
 def test_one_that_stripe_refuses_does_not_stop_the_other(portal: Portal) -> None:
     PortalConfiguration.objects.filter(sells=False).delete()
     Plan.objects.update(stripe_product_id=Plan.objects.get(slug="pro").stripe_product_id)  # which one price is not of
