@@ -296,6 +296,18 @@ class PlanUnavailable(BillingError):
         super().__init__(f"The plan {plan!r} cannot be subscribed to here. Choose one of the plans on the plans page.")
 
 
+class PortalNotReady(BillingError):
+    """Nothing is sold to the customer, and a portal in which nothing is sold has not been set up so far."""
+
+    code = "portal_not_ready"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Stripe's portal cannot be opened as a whole at the moment. "
+            "Changing the card (update_card) and cancelling the plan (cancel) work all the same."
+        )
+
+
 class AlreadySubscribed(BillingError):
     """The customer has a subscription, which is changed and not doubled."""
 

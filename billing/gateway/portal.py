@@ -124,6 +124,7 @@ def portal_features(plans: Sequence[PortalPlan]) -> dict[str, Any]:
 
     A dearer plan starts at once, and the difference is invoiced at once, because credits follow paid lines. A cheaper
     one, or a shorter interval, waits for the end of the period, and so does a cancellation: what is paid is used.
+    Without plans nothing is changed to another one, and all else can be done.
     """
     products = [{"product": plan.product_id, "prices": list(plan.price_ids)} for plan in plans]
     update: dict[str, Any] = {"enabled": False}

@@ -13,7 +13,7 @@ from billing.models import FREE_SLUG, CreditPack, Plan
 from billing.money import format_money
 from billing.services.catalog_changes import CatalogChange
 from billing.services.plan_catalog import sync_plan
-from billing.services.portal_catalog import sync_portal
+from billing.services.portal_catalog import portal_item, sync_portal
 
 log = structlog.get_logger(__name__)
 
@@ -39,11 +39,13 @@ def sync_catalog(*, gateway: StripeGateway, dry_run: bool = False) -> Iterator[C
         except StripeRefused as refusal:
             log.warning("catalog_refused", plan=plan.slug, reason=str(refusal))
             yield CatalogChange(item=plan.slug, action="refused", detail=str(refusal))
-    try:
-        yield from sync_portal(gateway=gateway, dry_run=dry_run)
-    except StripeRefused as refusal:
-        log.warning("catalog_refused", portal=True, reason=str(refusal))
-        yield CatalogChange(item="portal", action="refused", detail=str(refusal))
+    for sells in (True, False):
+        try:
+            yield from sync_portal(sells=sells, gateway=gateway, dry_run=dry_run)
+        except StripeRefused as refusal:
+            item = portal_item(sells=sells)
+            log.warning("catalog_refused", portal=item, reason=str(refusal))
+            yield CatalogChange(item=item, action="refused", detail=str(refusal))
 
 
 def adopt_price(*, price_id: str, amount_minor: int, currency: str, gateway: StripeGateway) -> PriceFacts:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class CatalogChange:
     """One step of bringing Stripe's catalog in line, made or (in a dry run) to be made."""
 
-    item: str  # the slug of a pack or a plan, or `portal`
+    item: str  # the slug of a pack or a plan, `portal`, or `portal_without_sale`
     action: str  # create_product, create_price, deactivate_price, configure_portal, or refused
     object_id: str = ""
     detail: str = ""

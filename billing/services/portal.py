@@ -3,8 +3,10 @@
 from enum import StrEnum
 from uuid import uuid4
 
+import structlog
+
 from billing import conf
-from billing.errors import InvalidRequest, NothingSold, PlanUnavailable, StripeObjectMissing
+from billing.errors import InvalidRequest, NothingSold, PlanUnavailable, PortalNotReady, StripeObjectMissing
 from billing.gateway.client import StripeGateway
 from billing.gateway.faults import missing_param
 from billing.gateway.portal import PortalFlow, PortalSessionFacts
@@ -14,6 +16,8 @@ from billing.selectors.selling import sells_to
 from billing.services.minute_counts import count_in_minute
 from billing.services.portal_catalog import portal_configuration_id
 from billing.services.stripe_customers import ensure_stripe_customer, replace_stripe_customer
+
+log = structlog.get_logger(__name__)
 
 
 class Flow(StrEnum):
@@ -36,19 +40,22 @@ def open_portal(
 ) -> PortalSessionFacts:
     """A way into the portal that begins with `flow`; a change may name the plan that it is to.
 
-    Leaving a plan, and seeing to card and address, goes on while nothing is sold.
+    Leaving a plan, and seeing to card, address and invoices, goes on while nothing is sold, in a portal of its own.
 
     Raises:
         NothingSold: a change of plan, and nothing is sold to this customer.
+        PortalNotReady: all of the portal, nothing is sold to this customer, and the catalog was not synced so far.
         PlanUnavailable: the plan to change to is not on offer.
         InvalidRequest: there is no subscription that it could be done to.
         RateLimited: as many ways in were opened in this minute as checkouts may be.
         StripeRefused, StripeUnavailable: there is no way in; nothing has changed.
     """
-    steps = _steps_of(customer=customer, flow=flow, plan=plan)
+    is_selling = sells_to(customer)
+    steps = _steps_of(customer=customer, flow=flow, plan=plan, is_selling=is_selling)
+    configuration_id = _configuration_for(steps, is_selling=is_selling)
     count_visit(customer=customer, network_hash=network_hash)
     stripe_customer_id = ensure_stripe_customer(customer=customer, gateway=gateway)
-    configuration_id, name = portal_configuration_id(), uuid4().hex  # a way in is a secret for an hour: never twice
+    name = uuid4().hex  # a way in is a secret for an hour: never twice
 
     def open_for(stripe_customer_id: str) -> PortalSessionFacts:
         return gateway.create_portal_session(
@@ -67,7 +74,22 @@ def open_portal(
         return open_for(replace_stripe_customer(customer=customer, missing_id=stripe_customer_id, gateway=gateway))
 
 
-def _steps_of(*, customer: BillingCustomer, flow: Flow, plan: str) -> PortalFlow | None:
+def _configuration_for(steps: PortalFlow | None, *, is_selling: bool) -> str:
+    """The configuration to open the portal with; empty: the account's default one.
+
+    Who is not sold to gets the one in which no plan can be changed. Until that has been set up, a single step is taken
+    in the other one: there Stripe hides the rest (docs.stripe.com/customer-management/portal-deep-links).
+    """
+    if is_selling:
+        return portal_configuration_id(sells=True)
+    without_sale = portal_configuration_id(sells=False)
+    if without_sale or steps is not None:
+        return without_sale or portal_configuration_id(sells=True)
+    log.warning("portal_without_sale_missing", remedy="run sync_stripe_catalog")
+    raise PortalNotReady
+
+
+def _steps_of(*, customer: BillingCustomer, flow: Flow, plan: str, is_selling: bool) -> PortalFlow | None:
     """What the portal begins with; None is its first page."""
     if plan and flow is not Flow.CHANGE_PLAN:
         raise InvalidRequest(field="plan", fault="it says what to change to", remedy="Send it with change_plan alone.")
@@ -75,7 +97,7 @@ def _steps_of(*, customer: BillingCustomer, flow: Flow, plan: str) -> PortalFlow
         return None
     if flow is Flow.UPDATE_CARD:
         return PortalFlow(type="payment_method_update")
-    if flow is Flow.CHANGE_PLAN and not sells_to(customer):
+    if flow is Flow.CHANGE_PLAN and not is_selling:
         raise NothingSold
     subscription = running_subscription(customer=customer)
     if subscription is None:

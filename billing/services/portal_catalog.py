@@ -1,4 +1,7 @@
-"""The portal at Stripe, set up by us: it offers our plans, and changes them as credits expect it."""
+"""The portal at Stripe, set up by us: it offers our plans, and changes them as credits expect it.
+
+There are two: one that sells, and one in which no plan can be changed, for whom nothing is sold to.
+"""
 
 from collections.abc import Iterator
 from hashlib import sha256
@@ -13,22 +16,26 @@ from billing.services.catalog_changes import CatalogChange
 _RETURN_PATH = "/billing/plans/"
 
 
-def sync_portal(*, gateway: StripeGateway, dry_run: bool) -> Iterator[CatalogChange]:
-    """Give the portal the plans that are on offer; nothing where it has them, or where there are none.
+def sync_portal(*, sells: bool, gateway: StripeGateway, dry_run: bool) -> Iterator[CatalogChange]:
+    """Set one of the two portals up, as it is to be now; nothing where it is.
+
+    The one that sells gets the plans on offer, and is made with the first of them. The other one is there without any:
+    billing may be off before the first plan, and after the last.
 
     Stripe says what the portal has: an answer that was lost, or one that came late, is seen there.
 
     Raises:
         StripeRefused, StripeUnavailable: whether it has changed is not known; the next run sees it.
     """
-    plans, return_url = _plans_on_offer(), conf.site_url() + _RETURN_PATH
-    if not plans:
+    plans, return_url = _plans_on_offer() if sells else [], conf.site_url() + _RETURN_PATH
+    item, known_id = portal_item(sells=sells), portal_configuration_id(sells=sells)
+    if sells and not plans and not known_id:
         return
-    digest, known_id = portal_digest(plans=plans, return_url=return_url), portal_configuration_id()
+    digest = portal_digest(plans=plans, return_url=return_url)
     current = _find_at_stripe(known_id, gateway=gateway)
     is_wanted = current is not None and current.digest == digest
     if not is_wanted and dry_run:
-        yield CatalogChange(item="portal", action="configure_portal", object_id=current.id if current else "")
+        yield CatalogChange(item=item, action="configure_portal", object_id=current.id if current else "")
     if dry_run:
         return
     if not is_wanted and current is not None:
@@ -40,17 +47,22 @@ def sync_portal(*, gateway: StripeGateway, dry_run: bool) -> Iterator[CatalogCha
         )
     elif current is None:
         current = gateway.create_portal_configuration(
-            plans=plans, return_url=return_url, idempotency_key=f"portal-{digest[:20]}-{known_id}"
+            plans=plans, return_url=return_url, idempotency_key=f"{item.replace('_', '-')}-{digest[:20]}-{known_id}"
         )
-    PortalConfiguration.objects.update_or_create(configuration_id=current.id, defaults={"digest": digest})
+    PortalConfiguration.objects.update_or_create(configuration_id=current.id, sells=sells, defaults={"digest": digest})
     if not is_wanted:
-        yield CatalogChange(item="portal", action="configure_portal", object_id=current.id)
+        yield CatalogChange(item=item, action="configure_portal", object_id=current.id)
 
 
-def portal_configuration_id() -> str:
-    """The configuration to open the portal with; empty: the account's default one."""
-    newest = PortalConfiguration.objects.order_by("-pk").values_list("configuration_id", flat=True).first()
-    return newest or ""
+def portal_item(*, sells: bool) -> str:
+    """What one of the two portals is called in what is told of the catalog."""
+    return "portal" if sells else "portal_without_sale"
+
+
+def portal_configuration_id(*, sells: bool) -> str:
+    """The configuration to open one of the two portals with; empty: it has not been set up."""
+    known = PortalConfiguration.objects.filter(sells=sells).order_by("-pk")
+    return known.values_list("configuration_id", flat=True).first() or ""
 
 
 def _plans_on_offer() -> list[PortalPlan]:

@@ -76,6 +76,7 @@ STATUSES = {
     "voucher_guesses_exceeded": 429,
     "stripe_refused": 502,
     "stripe_unavailable": 503,
+    "portal_not_ready": 503,
 }
 
 

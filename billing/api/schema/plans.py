@@ -99,7 +99,8 @@ describe(
         tag="Buying",
         summary="Open Stripe's portal",
         description="`flow` is what it begins with: `manage` (its first page), `update_card`, `cancel`, `change_plan`. "
-        "Send the customer's own browser to `url`, and keep it secret. As many are opened in a minute as checkouts.",
+        "Send the customer's own browser to `url`, and keep it secret. As many are opened in a minute as checkouts. "
+        "While nothing is sold to the customer, `change_plan` is refused, and no plan can be changed in what opens.",
         answers={201: shapes.PortalSession},
         example={"object": "portal_session", "url": "https://billing.stripe.com/p/session/a1b2c3"},
         body=PortalBody,

@@ -22,7 +22,7 @@ class Command(BillingCommand):
         "Creates a product and a price at Stripe for every pack and plan for sale and stores their ids; what has "
         "another price by now gets a new one, and its old one is deactivated (who subscribed at it keeps it). "
         "Configures the customer portal with the plans on offer: dearer ones at once, cheaper ones and cancellations "
-        "at the end of the period. "
+        "at the end of the period; and a second one, without changes of plan, for customers whom nothing is sold to. "
         "Exit code 0: in line, 1: Stripe refused something, 2: error."
     )
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from billing.gateway.client import StripeGateway
-from billing.models import BillingCustomer, Payment, Plan
+from billing.models import BillingCustomer, Payment, Plan, PortalConfiguration
 from billing.services.catalog import sync_catalog
 from billing.tests.api.conftest import Program, make_program
 from billing.tests.api.test_ground import check_problem
@@ -17,6 +17,7 @@ from billing.tests.plan_subscriptions import make_free, subscribe
 from billing.tests.plan_world import make_plan
 from billing.tests.shop import make_pack
 from billing.tests.views.test_invoices import make_credit_note, make_invoice
+from sandbox.stripe.server import SandboxServer
 
 
 @pytest.fixture
@@ -162,6 +163,30 @@ def test_the_portal_is_opened_with_an_address_of_the_product(program: Program, a
     assert set(answer.json()) == {"object", "url"}
     assert "/p/session/" in answer.json()["url"]
     assert program.post("/portal-sessions", key=None).status_code == 201
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("off", [{"STRIPE_BILLING_ENABLED": False}, {"STRIPE_BILLING_COHORT": 0}])
+def test_while_nothing_is_sold_the_portal_without_sale_is_opened(
+    program: Program, at_stripe: Plan, stripe_sandbox: SandboxServer, settings: Settings, off: dict[str, object]
+) -> None:
+    def last_opened() -> str:
+        session = stripe_sandbox.control.list_objects("billing_portal.session")[0]
+        return str(session["configuration"])
+
+    settings.CHECKOUT_SESSIONS_PER_MINUTE = 0
+    assert program.post("/portal-sessions", key="one").status_code == 201
+    assert last_opened() == PortalConfiguration.objects.get(sells=True).configuration_id
+    for name, value in off.items():
+        setattr(settings, name, value)
+
+    assert program.post("/portal-sessions", key="two").status_code == 201
+
+    without_sale = PortalConfiguration.objects.get(sells=False)
+    assert last_opened() == without_sale.configuration_id
+    without_sale.delete()
+    check_problem(program.post("/portal-sessions", key="three"), status=503, code="portal_not_ready")
+    assert program.post("/portal-sessions", {"flow": "update_card"}, key="three-card").status_code == 201
 
 
 @pytest.mark.django_db

@@ -18,7 +18,9 @@ pytestmark = pytest.mark.django_db
 
 
 def actions(gateway: StripeGateway, *, dry_run: bool = False) -> list[str]:
-    return [change.action for change in sync_catalog(gateway=gateway, dry_run=dry_run)]
+    """What was done about packs."""
+    changes = sync_catalog(gateway=gateway, dry_run=dry_run)
+    return [change.action for change in changes if change.item != "portal_without_sale"]
 
 
 def prices(sandbox: SandboxServer) -> list[tuple[int, bool]]:
@@ -138,9 +140,13 @@ def run(*arguments: str) -> str:
 
 @pytest.mark.usefixtures("gateway")
 def test_command_tells_what_it_does_and_then_that_all_is_in_line(pack: CreditPack) -> None:
-    assert "would create price $10.00" in run("--dry-run")
+    dry = run("--dry-run")
+    assert "would create price $10.00" in dry
+    assert "portal_without_sale: would configure portal" in dry
     made = json.loads(run("--json"))
-    assert [change["action"] for change in made["changes"]] == ["create_product", "create_price"]
+    assert [change["action"] for change in made["changes"]] == ["create_product", "create_price", "configure_portal"]
+    assert made["changes"][-1]["item"] == "portal_without_sale"
+    assert made["changes"][-1]["object_id"].startswith("bpc_")
     assert run() == "The catalog is in line.\n"
 
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from pytest_django import Settings
 
 from billing.errors import StripeUnavailable
 from billing.gateway.client import StripeGateway
@@ -35,7 +37,12 @@ class Portal:
 
     def sync(self, *, dry_run: bool = False) -> int:
         """How many changes were told."""
-        return len(list(sync_portal(gateway=self.gateway, dry_run=dry_run)))
+        return len(self.told(dry_run=dry_run))
+
+    def told(self, *, dry_run: bool = False) -> list[str]:
+        """Which of the two was, or would be, set up."""
+        found = [list(sync_portal(sells=sells, gateway=self.gateway, dry_run=dry_run)) for sells in (True, False)]
+        return [change.item for changes in found for change in changes]
 
     def lose(self, kind: FaultKind) -> None:
         """Nobody hears of the next change, and with an error it is not even made."""
@@ -51,7 +58,19 @@ class Portal:
 
     @property
     def at_stripe(self) -> PortalConfigurationFacts:
-        return self.gateway.retrieve_portal_configuration(configuration_id=portal_configuration_id())
+        return self.gateway.retrieve_portal_configuration(configuration_id=portal_configuration_id(sells=True))
+
+    def update_of(self, *, sells: bool) -> dict[str, Any]:
+        """What one of the two says of changes of plan."""
+        stored = self.sandbox.control.get_object(portal_configuration_id(sells=sells)) or {}
+        update: dict[str, Any] = stored["features"]["subscription_update"]
+        return update
+
+    def deactivate(self, *, sells: bool) -> str:
+        """Somebody switches one of the two off at Stripe; its id."""
+        configuration_id = portal_configuration_id(sells=sells)
+        self.gateway._client.v1.billing_portal.configurations.update(configuration_id, {"active": False})
+        return configuration_id
 
     @property
     def plans_count(self) -> int:
@@ -72,7 +91,7 @@ def test_each_switch_within_a_minute_is_made(portal: Portal) -> None:
 
         assert portal.plans_count == 1 + on
         assert len(set(portal.keys)) == len(portal.keys) == count
-    assert PortalConfiguration.objects.count() == 1
+    assert PortalConfiguration.objects.filter(sells=True).count() == 1
 
 
 def test_a_change_that_was_not_made_is_asked_for_under_the_same_key(
@@ -102,7 +121,7 @@ def test_a_change_whose_answer_was_lost_is_seen_and_not_made_again(portal: Porta
     assert portal.sync() == 0
 
     assert (len(portal.keys), portal.plans_count) == (1, 1)
-    assert PortalConfiguration.objects.get().digest == portal.at_stripe.digest
+    assert PortalConfiguration.objects.get(sells=True).digest == portal.at_stripe.digest
 
 
 def test_switched_back_after_a_lost_answer_it_is_switched_back_at_stripe(portal: Portal) -> None:
@@ -146,16 +165,96 @@ def test_a_request_that_comes_late_is_set_right_by_the_next_run(
 
 
 def test_a_configuration_that_was_switched_off_at_stripe_gets_a_successor(portal: Portal) -> None:
-    first = portal_configuration_id()
+    first = portal_configuration_id(sells=True)
     spare = portal.gateway.create_portal_configuration(plans=[], return_url="http://x.test", idempotency_key="spare")
     PortalConfiguration.objects.create(configuration_id=spare.id, digest="")
-    sdk = portal.gateway._client
-    sdk.v1.billing_portal.configurations.update(spare.id, {"active": False})
+    portal.deactivate(sells=True)
 
     assert (portal.sync(), portal.sync()) == (1, 0)
 
-    assert portal_configuration_id() not in (first, spare.id)
+    assert portal_configuration_id(sells=True) not in (first, spare.id)
     assert portal.plans_count == 2
+
+
+def test_there_are_two_and_one_of_them_changes_no_plan(portal: Portal) -> None:
+    of_each = [PortalConfiguration.objects.get(sells=sells) for sells in (True, False)]
+
+    assert [portal.update_of(sells=sells)["enabled"] for sells in (True, False)] == [True, False]
+    stored = [portal.sandbox.control.get_object(one.configuration_id) or {} for one in of_each]
+    for feature in ("customer_update", "invoice_history", "payment_method_update", "subscription_cancel"):
+        assert stored[0]["features"][feature] == stored[1]["features"][feature]
+        assert stored[1]["features"][feature]["enabled"]
+    assert [one["metadata"]["digest"] for one in stored] == [one.digest for one in of_each]
+    assert len({one["metadata"]["set_by"] for one in stored}) == 2
+
+
+def test_each_of_the_two_is_kept_up_to_date_by_itself(portal: Portal, settings: Settings) -> None:
+    before = portal_configuration_id(sells=False)
+
+    portal.switch(on=False)
+    assert (portal.told(dry_run=True), portal.told(), portal.told()) == (["portal"], ["portal"], [])
+
+    settings.SITE_URL = "https://moved.example.com"
+    both = ["portal", "portal_without_sale"]
+    assert (portal.told(dry_run=True), portal.told(), portal.told()) == (both, both, [])
+
+    assert portal_configuration_id(sells=False) == before
+    stored = portal.sandbox.control.get_object(before) or {}
+    assert stored["default_return_url"] == "https://moved.example.com/billing/plans/"
+    assert not portal.update_of(sells=False)["enabled"]
+    assert len(set(portal.keys)) == len(portal.keys) == 3
+
+
+def test_each_of_the_two_gets_a_successor_of_its_own(portal: Portal) -> None:
+    sells = portal_configuration_id(sells=True)
+    gone = portal.deactivate(sells=False)
+
+    assert (portal.told(dry_run=True), portal.told(), portal.told()) == (
+        ["portal_without_sale"],
+        ["portal_without_sale"],
+        [],
+    )
+
+    assert portal_configuration_id(sells=False) not in (gone, sells)
+    assert portal_configuration_id(sells=True) == sells
+    assert not portal.update_of(sells=False)["enabled"]
+
+
+def test_the_one_without_sale_comes_with_an_upgrade(portal: Portal) -> None:
+    PortalConfiguration.objects.filter(sells=False).delete()  # as code from before it left things
+    sells = portal_configuration_id(sells=True)
+
+    assert portal.told() == ["portal_without_sale"]
+
+    assert portal_configuration_id(sells=True) == sells
+    assert portal_configuration_id(sells=False) not in ("", sells)
+
+
+def test_the_one_without_sale_needs_no_plans(gateway: StripeGateway) -> None:
+    assert [change.item for change in sync_catalog(gateway=gateway)] == ["portal_without_sale"]
+
+    assert (portal_configuration_id(sells=True), bool(portal_configuration_id(sells=False))) == ("", True)
+
+
+def test_after_the_last_plan_no_portal_changes_to_one(portal: Portal) -> None:
+    Plan.objects.update(is_active=False)
+
+    assert (portal.told(), portal.told()) == (["portal"], [])
+
+    assert not portal.update_of(sells=True)["enabled"]
+    Plan.objects.filter(slug="pro").update(is_active=True)
+    assert portal.told() == ["portal"]
+    assert portal.update_of(sells=True)["enabled"]
+
+
+def test_one_that_stripe_refuses_does_not_stop_the_other(portal: Portal) -> None:
+    PortalConfiguration.objects.filter(sells=False).delete()
+    Plan.objects.update(stripe_product_id=Plan.objects.get(slug="pro").stripe_product_id)  # which one price is not of
+
+    told = [(change.item, change.action) for change in sync_catalog(gateway=portal.gateway)]
+
+    assert told == [("portal", "refused"), ("portal_without_sale", "configure_portal")]
+    portal.sandbox.breaches.clear()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -62,7 +62,7 @@ def _render(visit: Visit) -> HttpResponse:
         "headline": visit.configuration["business_profile"]["headline"],
         "customer": describe_customer(visit.sandbox, visit.customer),
         "return_url": visit.session["return_url"],
-        "is_inside": template != "portal_home.html",
+        "is_inside": template != "portal_home.html" and not visit.is_in_flow,
         "home": visit.address(view="home"),
         "here": visit.address(),
         "typed": visit.typed,
@@ -84,6 +84,8 @@ def _show_home(visit: Visit) -> tuple[str, Resource]:
 
 def _show_plans(visit: Visit) -> tuple[str, Resource]:
     subscription = visit.subscription()
+    if not updating.can_update(subscription, visit.configuration):
+        raise ApiError("This plan cannot be changed now.")
     prices = updating.prices_for(visit.sandbox, visit.configuration, subscription)
     current = subscription["items"]["data"][0]["price"]["id"]
     plans = [{**describe_price(visit.sandbox, price), "is_current": price["id"] == current} for price in prices]

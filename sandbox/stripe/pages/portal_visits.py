@@ -33,6 +33,11 @@ class Visit:
     errors: dict[str, str] = field(default_factory=dict)
     message: str = ""
 
+    @property
+    def is_in_flow(self) -> bool:
+        """Whether the one thing that the session began with is still to be done: until then there is no other."""
+        return bool(self.session["flow"]) and not self.session.get("_is_flow_done")
+
     def address(self, **query: str) -> str:
         """An address inside this session."""
         base = f"/p/session/{self.session['id']}/{self.session['_token']}"
@@ -88,9 +93,10 @@ def open_visit(sandbox: Sandbox, request: HttpRequest, session_id: str, token: s
     configuration = sandbox.require("billing_portal.configuration", session["configuration"])
     typed = (request.POST if request.method == "POST" else request.GET).dict()
     flow = session["flow"]
-    if flow and "view" not in typed and not session.get("_is_flow_done"):
-        typed = {**_begin_flow(flow), **typed}
-    return Visit(sandbox, session, configuration, customer, typed)
+    visit = Visit(sandbox, session, configuration, customer, typed)
+    if flow and visit.is_in_flow and "view" not in typed:
+        visit.typed = {**_begin_flow(flow), **typed}
+    return visit
 
 
 def _begin_flow(flow: Resource) -> dict[str, str]:

@@ -248,8 +248,10 @@ def test_flow_begins_with_one_thing_and_leads_back(portal: PortalShop, kind: str
     }
     typed = {"number": "4242 4242 4242 4242", "expiry": "12 / 34", "cvc": "123"}
 
-    answer = portal.press(portal.look(address), address, labels[kind], **(typed if not wanted else {}))
+    page = portal.look(address)
+    answer = portal.press(page, address, labels[kind], **(typed if not wanted else {}))
 
+    assert "Your billing</a>" not in page.html
     assert (answer.status, answer.headers["Location"]) == (303, "http://shop.test/done")
     assert "Current plan" in portal.look(address).text
 
@@ -315,6 +317,9 @@ def test_features_that_are_off_are_neither_shown_nor_done(portal: PortalShop) ->
 
     for label in ("Change plan", "Cancel plan", "Change card", "Change details"):
         assert label not in page.text
+    for view in ("plans", "confirm", "cancel", "card", "details"):
+        query = {"view": view, "subscription": subscription, "price": portal.prices["plus"]}
+        assert portal.look(address, **query).status == 422
     for action in ("cancel", "change_plan", "change_card", "change_details", "drop_tax_id"):
         fields = {"token": token, "action": action, "subscription": subscription, "price": portal.prices["plus"]}
         assert portal.shop.browse(address, fields).status == 422
