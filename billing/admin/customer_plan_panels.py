@@ -13,7 +13,7 @@ def build_plan_panels(*, customer: BillingCustomer) -> list[Panel]:
 
 
 def _subscriptions(customer: BillingCustomer) -> Panel:
-    found = Subscription.objects.filter(customer=customer).select_related("plan").order_by("-pk")[:NEWEST]
+    found = Subscription.objects.filter(customer=customer).select_related("plan", "next_plan").order_by("-pk")[:NEWEST]
     rows = [
         [
             link_to_page(one, one.plan.name if one.plan else "Unknown plan"),
@@ -22,17 +22,26 @@ def _subscriptions(customer: BillingCustomer) -> Panel:
             show_money(one.price_minor, one.currency),
             when(one.period_end),
             when(one.cancel_at),
+            _next(one),
         ]
         for one in found
     ]
     return make_panel(
         title="Subscriptions",
         model=Subscription,
-        headers=["Plan", "At Stripe", "Status", "Price", "Period ends", "Cancelled for"],
+        headers=["Plan", "At Stripe", "Status", "Price", "Period ends", "Cancelled for", "Changes to"],
         rows=rows,
         empty="Never subscribed to a plan.",
         filters={"q": customer.public_id},
     )
+
+
+def _next(subscription: Subscription) -> str:
+    """The plan that follows, and when."""
+    if subscription.changes_at is None:
+        return NOTHING
+    plan = subscription.next_plan.name if subscription.next_plan else "Unknown plan"
+    return f"{plan}, {when(subscription.changes_at)}"
 
 
 def _invoices(customer: BillingCustomer) -> Panel:

@@ -162,9 +162,18 @@ class PlanAdmin(AuditedAdmin, ModelAdmin):  # type: ignore[misc]
 class SubscriptionAdmin(ReadOnlyAdmin):
     """Subscriptions as Stripe told them last; they are changed at Stripe."""
 
-    list_display = ("subscription_id", "customer_shown", "plan", "status", "price_shown", "period_end", "cancel_at")
-    list_filter = ("status", "plan")
-    list_select_related = ("customer__user", "plan")
+    list_display = (
+        "subscription_id",
+        "customer_shown",
+        "plan",
+        "status",
+        "price_shown",
+        "period_end",
+        "cancel_at",
+        "next_plan",
+    )
+    list_filter = ("status", "plan", ("changes_at", admin.EmptyFieldListFilter))
+    list_select_related = ("customer__user", "plan", "next_plan")
     search_fields = ("subscription_id", "customer__public_id", "customer__user__email", "customer__stripe_customer_id")
     search_help_text = "Subscription, customer or e-mail address"
     ordering = ("-pk",)

@@ -99,6 +99,8 @@ def subscription_shape(customer: BillingCustomer) -> dict[str, Any]:
         "expires_at": time_shape(current.expires_at) if current.expires_at else None,
         "cancel_at": time_shape(current.cancel_at) if current.cancel_at else None,
         "trial_end": time_shape(current.trial_end) if current.trial_end else None,
+        "next_plan": current.next_plan.slug if current.next_plan else None,
+        "changes_at": time_shape(current.changes_at) if current.changes_at else None,
         "credits": {
             "available": str(balance.available.quantize(CREDIT_STEP)),
             "usage_this_month": str(use.used.quantize(CREDIT_STEP)),

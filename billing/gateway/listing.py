@@ -102,8 +102,8 @@ class ListingCalls:
         return self._pages("/v1/credit_notes", parse_credit_note, _filters(window, customer_id))
 
     def page_subscriptions(self, *, window: Window, customer_id: str = "") -> Iterator[list[SubscriptionFacts]]:
-        """Subscriptions, ended ones too."""
-        params = _filters(window, customer_id) | {"status": "all"}
+        """Subscriptions, ended ones too, with the changes that wait for the end of a period."""
+        params = _filters(window, customer_id) | {"status": "all", "expand": ["data.schedule"]}
         return self._pages("/v1/subscriptions", parse_subscription, params)
 
     def page_balance_transactions(self, *, window: Window) -> Iterator[list[BalanceTransactionFacts]]:

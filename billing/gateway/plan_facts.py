@@ -38,6 +38,7 @@ class SubscriptionFacts:
     pause_behavior: str
     schedule_id: str = ""  # of changes that wait for a later time
     next_price_ids: tuple[str, ...] = ()  # of the change that comes next; empty: none waits
+    changes_at: datetime | None = None  # when that change comes
 
     @property
     def period_end(self) -> datetime | None:

@@ -4,6 +4,7 @@ A field that is missing or of an unknown shape becomes empty, but for what no mi
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from billing.gateway.parsing import (
@@ -33,6 +34,9 @@ def parse_subscription(subscription: Json) -> SubscriptionFacts:
     items = tuple(_parse_item(item) for item in _rows(subscription.get("items")))
     ends_with_period = subscription.get("cancel_at_period_end") is True
     last_end = max((item.period_end for item in items if item.period_end), default=None)
+    ended_at = _moment(subscription.get("ended_at"))
+    schedule = {} if ended_at else _mapping(subscription.get("schedule"))
+    changes_at, next_price_ids = _next_change(schedule, items=items)
     return SubscriptionFacts(
         id=_id(subscription.get("id")),
         customer_id=_id(subscription.get("customer")),
@@ -46,23 +50,27 @@ def parse_subscription(subscription: Json) -> SubscriptionFacts:
         trial_end=_moment(subscription.get("trial_end")),
         cancel_at=_moment(subscription.get("cancel_at")) or (last_end if ends_with_period else None),
         canceled_at=_moment(subscription.get("canceled_at")),
-        ended_at=_moment(subscription.get("ended_at")),
+        ended_at=ended_at,
         started_at=_moment(subscription.get("start_date")),
         pause_behavior=_text(pause.get("behavior"))[:30],
         schedule_id=_id(subscription.get("schedule")),
-        next_price_ids=_next_prices(_mapping(subscription.get("schedule")), items=items),
+        next_price_ids=next_price_ids,
+        changes_at=changes_at,
     )
 
 
-def _next_prices(schedule: Json, *, items: tuple[SubscriptionItemFacts, ...]) -> tuple[str, ...]:
-    """The prices that come after those of the items by an expanded schedule; empty where they stay the same."""
+def _next_change(
+    schedule: Json, *, items: tuple[SubscriptionItemFacts, ...]
+) -> tuple[datetime | None, tuple[str, ...]]:
+    """When other prices than those of the items come by an expanded schedule, and which; nothing if none do."""
     since = max((item.period_start for item in items if item.period_start), default=None)
     for phase in _list(schedule.get("phases")):
         begins_at = _moment(phase.get("start_date"))
-        if since is not None and begins_at is not None and begins_at > since:
-            prices = tuple(_id(item.get("price")) for item in _list(phase.get("items")))
-            return () if set(prices) == {item.price_id for item in items} else prices
-    return ()
+        prices = tuple(_id(item.get("price")) for item in _list(phase.get("items")))
+        is_ahead = since is not None and begins_at is not None and begins_at > since
+        if is_ahead and prices and set(prices) != {item.price_id for item in items}:
+            return begins_at, prices
+    return None, ()
 
 
 def parse_plan_invoice(invoice: Json, *, lines: Iterable[Json], notes: Iterable[Json] = ()) -> PlanInvoiceFacts:

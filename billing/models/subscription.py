@@ -25,6 +25,15 @@ class Subscription(models.Model):
     customer = models.ForeignKey(BillingCustomer, on_delete=models.PROTECT, related_name="subscriptions")
     subscription_id = models.CharField(max_length=255, unique=True)
     plan = models.ForeignKey(Plan, null=True, blank=True, on_delete=models.PROTECT, related_name="subscriptions")
+    next_plan = models.ForeignKey(
+        Plan,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="awaited_by",
+        help_text="The plan that the change brings which waits; empty where none waits, or its price is of no plan.",
+    )
+    changes_at = models.DateTimeField(null=True, blank=True, help_text="When the change comes that waits.")
     status = models.CharField(max_length=30)
     items = models.JSONField(default=list, help_text="Of each: item, price, quantity, period_start, period_end.")
     quantity = models.PositiveIntegerField(default=1)

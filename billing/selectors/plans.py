@@ -51,6 +51,16 @@ class CurrentPlan:
         return self.subscription.cancel_at if self.subscription else None
 
     @property
+    def next_plan(self) -> Plan | None:
+        """The plan that the change brings which waits; None too where that one is not known."""
+        return self.subscription.next_plan if self.subscription else None
+
+    @property
+    def changes_at(self) -> datetime | None:
+        """When a change comes that waits, for the end of the period as a rule."""
+        return self.subscription.changes_at if self.subscription else None
+
+    @property
     def trial_end(self) -> datetime | None:
         """When the trial ends; nothing once it has."""
         return self.subscription.trial_end if self.subscription and self.is_on_trial else None
@@ -75,7 +85,7 @@ def current_plan(*, customer: BillingCustomer, now: datetime) -> CurrentPlan:
     One that is past due counts through the grace period. Paused collection ends nothing: it stays active.
     """
     living = Subscription.objects.filter(customer=customer, ended_at__isnull=True, status__in=(*_GOING_ON, *_OWING))
-    rows = sorted(living.select_related("plan"), key=_precedence, reverse=True)
+    rows = sorted(living.select_related("plan", "next_plan"), key=_precedence, reverse=True)
     best = next((one for one in rows if one.plan is not None and counts(one, now=now)), None)
     overdue = next((one for one in rows if one.status in _OWING), None)
     if best is not None:
@@ -87,7 +97,7 @@ def current_plan(*, customer: BillingCustomer, now: datetime) -> CurrentPlan:
 def running_subscription(*, customer: BillingCustomer) -> Subscription | None:
     """The subscription that the customer can change or leave: of those that have not ended the highest one."""
     running = Subscription.objects.filter(customer=customer, ended_at__isnull=True).exclude(status__in=_NOT_RUNNING)
-    return max(running.select_related("plan"), key=_precedence, default=None)
+    return max(running.select_related("plan", "next_plan"), key=_precedence, default=None)
 
 
 def counts(subscription: Subscription, *, now: datetime) -> bool:

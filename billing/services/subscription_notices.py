@@ -29,26 +29,10 @@ def announce_change(*, before: Subscription | None, after: Subscription) -> None
         return
     change = _change_between(before, after)
     if change:
-        moment = int(after.read_at.timestamp())
-        _announce_update(
-            after,
-            change=change,
-            key=f"{after.subscription_id}:{change}:{moment}",
-            before=before.plan if before else None,
-        )
-
-
-def announce_next_plan(*, subscription: Subscription, facts: SubscriptionFacts, plan: Plan | None) -> None:
-    """Announce that a change waits for the end of the period, once for each; `plan` is the one that comes then."""
-    if not facts.next_price_ids or subscription.ended_at is not None:
-        return
-    _announce_update(
-        subscription,
-        change="change_scheduled",
-        key=f"{facts.id}:{facts.schedule_id}:{facts.next_price_ids[0]}"[:200],
-        before=subscription.plan,
-        next_plan=plan,
-    )
+        _announce_update(after, change=change, before=before.plan if before else None)
+    waiting = _waiting_between(before, after, change=change)
+    if waiting:
+        _announce_update(after, change=waiting, before=after.plan)
 
 
 def announce_trial_end(*, customer_id: int, facts: SubscriptionFacts, plan: Plan | None) -> None:
@@ -92,13 +76,12 @@ def announce_unpaid(*, invoice: Invoice, facts: PlanInvoiceFacts, plan: Plan | N
     )
 
 
-def _announce_update(
-    after: Subscription, *, change: str, key: str, before: Plan | None, next_plan: Plan | None = None
-) -> None:
+def _announce_update(after: Subscription, *, change: str, before: Plan | None) -> None:
+    next_plan = after.next_plan if change == "change_scheduled" else None
     announce(
         event=NoticeEvent.SUBSCRIPTION_UPDATED,
         customer_id=after.customer_id,
-        key=key,
+        key=f"{after.subscription_id}:{change}:{int(after.read_at.timestamp())}",
         payload={
             "subscription": after.subscription_id,
             "plan": _name(after.plan),
@@ -133,6 +116,20 @@ def _change_between(before: Subscription | None, after: Subscription) -> str:
     if before.period_end and after.period_end and after.period_end > before.period_end:
         return "renewed"
     return ""
+
+
+def _waiting_between(before: Subscription | None, after: Subscription, *, change: str) -> str:
+    """Whether a change began to wait for the end of the period, or was taken back; not whether it has happened."""
+    known = (None, None) if before is None else (before.changes_at, before.next_plan_id)
+    if after.changes_at is not None:
+        return "" if known == (after.changes_at, after.next_plan_id) else "change_scheduled"
+    if before is None or before.changes_at is None or change == "cancellation_scheduled":
+        return ""
+    return "change_unscheduled" if _prices(before) == _prices(after) else ""
+
+
+def _prices(subscription: Subscription) -> set[str]:
+    return {str(item["price"]) for item in subscription.items}
 
 
 def _name(plan: Plan | None) -> str | None:

@@ -12,7 +12,7 @@ from billing.services.convergence import Convergence
 from billing.services.parked_events import wake_parked_events
 from billing.services.plan_invoices import find_customer_at_stripe
 from billing.services.plan_lives import end_with_subscription
-from billing.services.subscription_notices import announce_change, announce_next_plan, announce_trial_end
+from billing.services.subscription_notices import announce_change, announce_trial_end
 from billing.services.trial_credits import grant_trial_credits
 
 TRIAL_WILL_END = "customer.subscription.trial_will_end"
@@ -45,7 +45,6 @@ def store_subscription(
     before = None if known is None else Subscription.objects.select_related("plan").get(pk=known.pk)
     after = _write(customer=customer, known=known, facts=facts, read_at=read_at)
     announce_change(before=before, after=after)
-    announce_next_plan(subscription=after, facts=facts, plan=_highest_plan(facts.next_price_ids))
     if after.ended_at is not None and (before is None or before.ended_at is None):
         end_with_subscription(customer_id=customer.pk, subscription_id=facts.id)
     if _is_on_trial(facts) and after.plan is not None and after.plan.trial_credits:
@@ -57,6 +56,11 @@ def store_subscription(
 def plan_of(*, facts: SubscriptionFacts) -> Plan | None:
     """The plan of a subscription: of its items' prices the one that ranks highest."""
     return _highest_plan(item.price_id for item in facts.items)
+
+
+def next_plan_of(*, facts: SubscriptionFacts) -> Plan | None:
+    """The plan that the change brings which waits; None where none waits, or where its prices are of no plan."""
+    return _highest_plan(facts.next_price_ids) if facts.next_price_ids else None
 
 
 def _highest_plan(price_ids: Iterable[str]) -> Plan | None:
@@ -74,6 +78,7 @@ def _write(
 ) -> Subscription:
     row = known or Subscription(subscription_id=facts.id)
     row.customer, row.plan, row.status, row.read_at = customer, plan_of(facts=facts), facts.status, read_at
+    row.next_plan, row.changes_at = next_plan_of(facts=facts), facts.changes_at
     row.items = [_item(one) for one in facts.items]
     row.quantity = sum(item.quantity for item in facts.items) or 1
     row.price_minor = sum((item.unit_amount_minor or 0) * item.quantity for item in facts.items)

@@ -14,7 +14,7 @@ from sandbox.stripe.subscriptions.collecting import save_card
 from sandbox.stripe.subscriptions.ending import cancel_subscription, require_running
 from sandbox.stripe.subscriptions.items import recurring_price
 from sandbox.stripe.subscriptions.renewing import bill_rest, resume_subscription
-from sandbox.stripe.subscriptions.scheduling import schedule_change
+from sandbox.stripe.subscriptions.scheduling import schedule_change, take_back_change
 from sandbox.stripe.subscriptions.settings import change_settings, subscriptions_of
 from sandbox.stripe.subscriptions.starting import Start, start_subscription
 
@@ -105,6 +105,12 @@ class SubscribingLevers:
             wanted = {"id": item["id"], "price": price or item["price"]["id"], "quantity": quantity or item["quantity"]}
             params = {"items": [wanted], "proration_behavior": proration}
             return public(change_subscription(self.sandbox, subscription, params))
+
+    def keep_plan(self, subscription_id: str) -> Resource:
+        """Take a change back that waits for the end of the period, as the portal does. Returns the subscription."""
+        with self.sandbox.work():
+            take_back_change(self.sandbox, self._running(subscription_id))
+            return public(self.sandbox.require("subscription", subscription_id))
 
     def cancel_subscription(
         self, subscription_id: str, *, at_period_end: bool = False, prorate: bool = False

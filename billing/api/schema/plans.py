@@ -67,6 +67,8 @@ describe(
             "expires_at": AT,
             "cancel_at": None,
             "trial_end": None,
+            "next_plan": None,
+            "changes_at": None,
             "credits": {
                 "available": "17512.500000",
                 "usage_this_month": "2487.500000",

@@ -180,6 +180,10 @@ class Subscription(StrictSerializer):
     expires_at = serializers.DateTimeField(allow_null=True, help_text="When it is renewed, or ends.")
     cancel_at = serializers.DateTimeField(allow_null=True)
     trial_end = serializers.DateTimeField(allow_null=True, help_text="Null where no trial goes on.")
+    next_plan = serializers.CharField(
+        allow_null=True, help_text="The slug of the plan that a waiting change brings; null where it is none of these."
+    )
+    changes_at = serializers.DateTimeField(allow_null=True, help_text="When that change comes; null where none waits.")
     credits = PlanCredits()
     limits = PlanLimits()
     invoices = Invoice(many=True, help_text="The last five.")

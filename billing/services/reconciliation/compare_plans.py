@@ -9,6 +9,7 @@ from billing.models import BillingCustomer, CreditNote, Invoice, InvoiceStatus, 
 from billing.money import format_money
 from billing.services.plan_invoices import customers_at_stripe
 from billing.services.reconciliation.shapes import Difference
+from billing.services.subscriptions import next_plan_of
 
 
 def plan_intent(payment_intent_id: str) -> str:
@@ -98,12 +99,15 @@ def compare_credit_note(
 def compare_subscription(
     *, subscription: SubscriptionFacts, row: Subscription | None, customer: BillingCustomer
 ) -> Iterator[Difference]:
-    """A subscription of a customer of ours with its mirror."""
+    """A subscription of a customer of ours, read with its schedule, with its mirror."""
+    next_plan = next_plan_of(facts=subscription)
     theirs = {
         "status": subscription.status,
         "prices": ", ".join(sorted(item.price_id for item in subscription.items)),
         "period_end": subscription.period_end.isoformat() if subscription.period_end else None,
         "cancel_at": subscription.cancel_at.isoformat() if subscription.cancel_at else None,
+        "changes_at": subscription.changes_at.isoformat() if subscription.changes_at else None,
+        "next_plan": next_plan.slug if next_plan else None,
     }
     ours = (
         None
@@ -113,6 +117,8 @@ def compare_subscription(
             "prices": ", ".join(sorted(str(item["price"]) for item in row.items)),
             "period_end": row.period_end.isoformat() if row.period_end else None,
             "cancel_at": row.cancel_at.isoformat() if row.cancel_at else None,
+            "changes_at": row.changes_at.isoformat() if row.changes_at else None,
+            "next_plan": row.next_plan.slug if row.next_plan else None,
         }
     )
     if ours != theirs:

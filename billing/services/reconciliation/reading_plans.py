@@ -68,9 +68,8 @@ def read_our_invoices(reading: Reading) -> None:
 def _compare(reading: Reading, page: list[SubscriptionFacts]) -> int:
     """Collect how subscriptions differ from their mirrors; gives how many differences there are."""
     customers = customers_at_stripe(stripe_customer_ids=[one.customer_id for one in page])
-    rows = {
-        row.subscription_id: row for row in Subscription.objects.filter(subscription_id__in=[one.id for one in page])
-    }
+    found = Subscription.objects.filter(subscription_id__in=[one.id for one in page]).select_related("next_plan")
+    rows = {row.subscription_id: row for row in found}
     differences = [
         difference
         for one in page

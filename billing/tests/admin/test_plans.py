@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -148,3 +149,18 @@ def test_a_subscription_is_opened_from_its_list(world: World) -> None:
     address = f"/admin/billing/subscription/{subscription.pk}/change/"
     link = rf'href="{address}[^"]*"[^>]*>\s*{subscription.subscription_id}\s*</a>'
     assert re.search(link, page)
+
+
+def test_a_change_that_waits_is_shown_with_its_plan_and_time(world: World) -> None:
+    comes_at = datetime(2026, 12, 1, 12, tzinfo=UTC)
+    waiting = subscribe(world.customer, make_plan("pro_plus"), next_plan=make_plan("pro"), changes_at=comes_at)
+    subscribe(world.customer, None, changes_at=comes_at)
+    support = log_in("Support")
+
+    of_customer = support.get(f"/admin/billing/billingcustomer/{world.customer.pk}/change/").content.decode()
+    own = support.get(f"/admin/billing/subscription/{waiting.pk}/change/").content.decode()
+
+    assert "Pro, 1 Dec 2026, 12:00" in of_customer
+    assert "Unknown plan, 1 Dec 2026, 12:00" in of_customer
+    assert "Changes at" in own
+    assert "Next plan" in own

@@ -73,6 +73,8 @@ def test_who_has_no_subscription_is_told_of_free(program: Program, settings: Set
         "expires_at": None,
         "cancel_at": None,
         "trial_end": None,
+        "next_plan": None,
+        "changes_at": None,
         "credits": {
             "available": "1000.000000",
             "usage_this_month": "0.000000",

@@ -34,6 +34,7 @@ LEVERS = (
     "finalize_draft",
     "get_object",
     "issue_credit_note",
+    "keep_plan",
     "list_breaches",
     "list_events",
     "list_objects",

@@ -12,6 +12,7 @@ from sandbox.stripe.pages.portal_visits import Visit
 from sandbox.stripe.pages.tokens import ForeignForm, require_token
 from sandbox.stripe.portal import paying, updating
 from sandbox.stripe.records import Resource
+from sandbox.stripe.subscriptions.scheduling import take_back_change
 
 
 def act(visit: Visit, request: HttpRequest) -> str | None:
@@ -40,7 +41,7 @@ def _change_plan(visit: Visit) -> str:
 
 
 def _keep_plan(visit: Visit) -> str:
-    updating.drop_update(visit.sandbox, visit.subscription())
+    take_back_change(visit.sandbox, visit.subscription())
     return visit.finish("You keep your plan.")
 
 

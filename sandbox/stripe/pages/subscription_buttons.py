@@ -35,6 +35,7 @@ def subscription_buttons(subscription: Resource) -> list[Button]:
     return [
         Button("change_plan", "Change now", is_quiet=False),
         Button("change_plan_later", "Change at period end"),
+        *([Button("keep_plan", "Take the change back")] if subscription["schedule"] else []),
         *([Button("resume", "Resume", is_quiet=False)] if held else ends),
         Button("cancel_now", "Cancel now"),
         Button("fail_next", "Fail the next payment"),
@@ -118,6 +119,7 @@ SUBSCRIPTION_ACTIONS: dict[str, Action] = {
     "next_renewal": lambda control, fields: control.advance_clock(renewals=1),
     "change_plan": lambda control, fields: _change_plan(control, fields, at_once=True),
     "change_plan_later": lambda control, fields: _change_plan(control, fields, at_once=False),
+    "keep_plan": lambda control, fields: control.keep_plan(fields["target"]),
     "cancel_now": lambda control, fields: control.cancel_subscription(fields["target"]),
     "cancel_later": lambda control, fields: control.cancel_subscription(fields["target"], at_period_end=True),
     "resume": lambda control, fields: control.resume_subscription(fields["target"]),

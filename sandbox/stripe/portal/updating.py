@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox.stripe.errors import ApiError
-from sandbox.stripe.events import save_change
 from sandbox.stripe.machine import Sandbox
 from sandbox.stripe.portal.configurations import prices_on_offer
 from sandbox.stripe.records import Resource
@@ -13,7 +12,7 @@ from sandbox.stripe.subscriptions.changing import change_subscription
 from sandbox.stripe.subscriptions.ending import cancel_subscription
 from sandbox.stripe.subscriptions.items import item_amount
 from sandbox.stripe.subscriptions.previewing import preview_invoice
-from sandbox.stripe.subscriptions.scheduling import drop_schedule, schedule_change
+from sandbox.stripe.subscriptions.scheduling import schedule_change
 from sandbox.stripe.subscriptions.settings import change_settings
 
 _DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
@@ -86,13 +85,6 @@ def make_update(sandbox: Sandbox, subscription: Resource, update: Update) -> Res
     changed = change_subscription(sandbox, subscription, update.params)
     invoice = sandbox.store.get(changed["latest_invoice"] or "", kind="invoice")
     return invoice if invoice and invoice["status"] == "open" else None
-
-
-def drop_update(sandbox: Sandbox, subscription: Resource) -> None:
-    """Keep the plan after all, where another one waited for the end of the period."""
-    before = copy.deepcopy(subscription)
-    drop_schedule(sandbox, subscription)
-    save_change(sandbox, subscription, before=before, event_type="customer.subscription.updated")
 
 
 def can_cancel(subscription: Resource, configuration: Resource) -> bool:

@@ -23,7 +23,7 @@ from sandbox.stripe.subscriptions.items import (
 from sandbox.stripe.subscriptions.lines import pending_items, recurring_line, save_pending
 from sandbox.stripe.subscriptions.prorating import charge_rest, credit_unused
 from sandbox.stripe.subscriptions.renewing import begin_period
-from sandbox.stripe.subscriptions.scheduling import drop_schedule
+from sandbox.stripe.subscriptions.scheduling import release_schedule
 from sandbox.stripe.subscriptions.settings import apply_settings
 
 
@@ -55,6 +55,8 @@ def change_subscription(sandbox: Sandbox, subscription: Resource, params: dict[s
         period, lines = (started, sandbox.now()), change.restart_lines
         bill = prepare_bill(sandbox, subscription, reason="subscription_update", lines=lines, period=period)
     save_items(sandbox, subscription)
+    if subscription["schedule"] is None:
+        release_schedule(sandbox, before["schedule"])
     save_change(sandbox, subscription, before=before, event_type="customer.subscription.updated")
     if bill is not None:
         issue_bill(sandbox, subscription, bill)
@@ -103,7 +105,7 @@ def _change_items(
     subscription["items"] = list_of_items(subscription["id"], list(items.values()))
     if [_key(item) for item in old] == [_key(item) for item in items.values()]:
         return False
-    drop_schedule(sandbox, subscription)
+    subscription["schedule"] = None
     current = _items(subscription)
     restarts = subscription["status"] != "trialing" and not same_interval(old[0]["price"], current[0]["price"])
     if prorates:

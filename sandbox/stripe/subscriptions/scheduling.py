@@ -36,11 +36,28 @@ def schedule_change(sandbox: Sandbox, subscription: Resource, *, price: Resource
     save_change(sandbox, subscription, before=before, event_type="customer.subscription.updated")
 
 
+def take_back_change(sandbox: Sandbox, subscription: Resource) -> None:
+    """Let a subscription stay as it is, where a change waited for the end of the period, and tell of it."""
+    before = copy.deepcopy(subscription)
+    drop_schedule(sandbox, subscription)
+    save_change(sandbox, subscription, before=before, event_type="customer.subscription.updated")
+
+
 def drop_schedule(sandbox: Sandbox, subscription: Resource) -> None:
-    """Forget the change that waits, if one does; the subscription is not saved here."""
-    if schedule := sandbox.store.get(subscription["schedule"] or ""):
-        sandbox.store.put({**schedule, "status": "released", "released_subscription": subscription["id"]})
+    """Forget the change that waits, if one does, and tell of that; the subscription is not saved here."""
+    release_schedule(sandbox, subscription["schedule"])
     subscription["schedule"] = None
+
+
+def release_schedule(sandbox: Sandbox, schedule_id: str | None) -> None:
+    """End a schedule whose subscription goes on without it, unless it has ended."""
+    schedule = sandbox.store.get(schedule_id or "")
+    if schedule is None or schedule["status"] != "active":
+        return
+    released = {"released_at": sandbox.now(), "released_subscription": schedule["subscription"], "subscription": None}
+    schedule |= {"status": "released", **released}
+    sandbox.store.put(schedule)
+    emit_event(sandbox, "subscription_schedule.released", schedule)
 
 
 def take_scheduled_items(sandbox: Sandbox, subscription: Resource) -> None:

@@ -86,6 +86,23 @@ def test_change_that_no_webhook_told_of_is_repaired(
     assert open_kinds() == []
 
 
+def test_downgrade_that_waits_and_no_webhook_told_of_is_repaired(
+    subscription: str, stripe_sandbox: SandboxServer, gateway: StripeGateway
+) -> None:
+    deliver_all(stripe_sandbox, gateway)
+    price = PlanPrice.objects.get(plan__slug="pro_plus").stripe_price_id
+    stripe_sandbox.control.change_subscription(subscription, price=price, at_once=False)
+
+    assert reconcile(gateway).state == RunState.FINDINGS
+    reconcile(gateway, repairs=True)
+
+    known = Subscription.objects.select_related("next_plan").get()
+    assert known.next_plan is not None
+    assert (known.next_plan.slug, known.changes_at) == ("pro_plus", known.period_end)
+    assert open_kinds() == []
+    assert reconcile(gateway).state == RunState.CLEAN
+
+
 def test_invoice_with_another_status_here_is_read_again(
     subscription: str, stripe_sandbox: SandboxServer, gateway: StripeGateway
 ) -> None:

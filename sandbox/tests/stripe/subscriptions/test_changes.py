@@ -1,5 +1,7 @@
 """Changes of plan, seats and interval: to the second and to the cent."""
 
+from typing import Any
+
 import pytest
 
 from sandbox.stripe.subscriptions.prorating import prorate
@@ -221,6 +223,35 @@ def test_downgrade_at_the_end_of_the_period(plans: Plans) -> None:
     changed = plans.read(subscription.id)
     assert (changed["items"].data[0].price.id, changed.schedule) == (plans.pro, None)
     assert [lines_of(invoice) for invoice in plans.invoices(subscription.id)] == [[1900], [4900]]
+
+
+def test_downgrade_that_waits_is_taken_back(plans: Plans) -> None:
+    subscription = plans.subscribe(price=plans.plus)
+    plans.control.change_subscription(subscription.id, price=plans.pro, at_once=False)
+
+    kept = plans.control.keep_plan(subscription.id)
+
+    assert kept["schedule"] is None
+    [released] = plans.control.list_events("subscription_schedule.released")
+    assert released["data"]["object"]["released_subscription"] == subscription.id
+    assert plans.control.list_events("customer.subscription.updated")[-1]["data"]["object"]["schedule"] is None
+    plans.control.advance_clock(renewals=1)
+    assert plans.read(subscription.id)["items"].data[0].price.id == plans.plus
+
+
+def test_upgrade_drops_the_downgrade_that_waits_once_it_is_made(plans: Plans) -> None:
+    subscription = plans.subscribe(price=plans.plus)
+    plans.control.change_subscription(subscription.id, price=plans.pro, at_once=False)
+    dearer = plans.new_price("Max", 9900)
+    details: Any = {"items": [{"id": subscription["items"].data[0].id, "price": dearer}]}
+
+    plans.client.v1.invoices.create_preview({"subscription": subscription.id, "subscription_details": details})
+    looked_at = plans.read(subscription.id, "schedule").schedule
+    update(plans, subscription, price=dearer, proration_behavior="always_invoice")
+
+    assert looked_at["status"] == "active"  # type: ignore[index]
+    assert plans.read(subscription.id).schedule is None
+    assert len(plans.control.list_events("subscription_schedule.released")) == 1
 
 
 def test_item_is_added_and_removed(plans: Plans) -> None:

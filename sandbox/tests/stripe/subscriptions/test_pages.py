@@ -133,6 +133,9 @@ def test_plan_is_changed_paused_and_canceled_by_buttons(plans: Plans) -> None:
     press(plans.shop, "Change at period end", subscription.id, price=plans.pro)
     assert plans.read(subscription.id).schedule
     assert ", changes then" in said()
+    press(plans.shop, "Take the change back", subscription.id)
+    assert plans.read(subscription.id).schedule is None
+    assert "Take the change back" not in labels(plans.shop, subscription.id)
     press(plans.shop, "Pause collection", subscription.id)
     assert plans.read(subscription.id).pause_collection
     assert "collection is paused" in said()
