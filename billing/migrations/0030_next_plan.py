@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0028_groups_for_credit_notes'),
+        ('billing', '0029_portal_without_sale'),
     ]
 
     operations = [

@@ -103,10 +103,13 @@ def _steps_of(*, customer: BillingCustomer, flow: Flow, plan: str, is_selling: b
     if subscription is None:
         raise InvalidRequest(field="flow", fault="there is no subscription", remedy="Subscribe to a plan first.")
     if flow is Flow.CHANGE_PLAN:
-        return _change(subscription=subscription, plan=plan)
-    if subscription.cancel_at is not None:
-        return None  # the portal's first page says so, and takes it back
-    return PortalFlow(type="subscription_cancel", subscription_id=subscription.subscription_id)
+        steps = _change(subscription=subscription, plan=plan)
+    else:
+        steps = PortalFlow(type="subscription_cancel", subscription_id=subscription.subscription_id)
+    is_cancelled = flow is Flow.CANCEL and subscription.cancel_at is not None
+    # One change at a time: where one waits already, the portal's first page says so, and takes it back.
+    has_change = is_selling and subscription.changes_at is not None
+    return None if is_cancelled or has_change else steps
 
 
 def _change(*, subscription: Subscription, plan: str) -> PortalFlow:

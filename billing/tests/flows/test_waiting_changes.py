@@ -14,6 +14,7 @@ from accounts.models import Scope
 from billing.gateway.client import StripeGateway
 from billing.models import BillingCustomer, LedgerEntry, Notice, PlanPrice, Subscription
 from billing.services.mail_texts.registry import words_of
+from billing.services.portal import Flow, open_portal
 from billing.services.subscriptions import store_subscription
 from billing.tests.api.conftest import make_program
 from billing.tests.flows.subscribing import Subscriber, offer_plans
@@ -179,3 +180,31 @@ def test_a_schedule_that_changes_nothing_is_no_change(subscriber: Subscriber) ->
 
     assert waiting() == (None, None)
     assert told() == []
+
+
+@pytest.mark.parametrize(
+    ("choice", "is_waiting", "begins_with"),
+    [
+        ({"flow": Flow.CHANGE_PLAN, "plan": "pro"}, False, "subscription_update_confirm"),
+        ({"flow": Flow.CHANGE_PLAN, "plan": "pro"}, True, None),
+        ({"flow": Flow.CANCEL}, False, "subscription_cancel"),
+        ({"flow": Flow.CANCEL}, True, None),
+        ({"flow": Flow.UPDATE_CARD}, True, "payment_method_update"),
+    ],
+)
+def test_no_second_change_is_begun_where_one_waits(
+    subscriber: Subscriber, choice: dict[str, Any], begins_with: str | None, *, is_waiting: bool
+) -> None:
+    if is_waiting:
+        subscriber.change("pro", at_once=False)
+
+    open_portal(
+        customer=subscriber.customer,
+        return_url="https://product.example.com/",
+        network_hash="",
+        gateway=subscriber.gateway,
+        **choice,
+    )
+
+    [session] = subscriber.control.list_objects("billing_portal.session")
+    assert (session["flow"] or {}).get("type") == begins_with
