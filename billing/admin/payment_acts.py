@@ -73,7 +73,7 @@ class ActsOnPayment:
         if form.is_valid():
             self._check(request, payment, reason=form.cleaned_data["reason"])
             return redirect(page_address(payment))
-        question = "Session, intent, refunds and disputes are read from Stripe, and the credits follow what they say."
+        question = "Session, intent, refunds, disputes and invoice are read from Stripe, and the credits follow them."
         return self._ask(request, payment, form, title="Check with Stripe now", question=question)
 
     @page_action("Grant what was offered", url_path="grant", permissions=["repair"])

@@ -10,6 +10,7 @@ from billing import conf
 from billing.errors import StripeObjectMissing
 from billing.gateway.client import StripeGateway
 from billing.gateway.facts import PaymentIntentFacts, SessionFacts
+from billing.gateway.plan_facts import PlanInvoiceFacts
 from billing.models import Payment, TopUpConsent
 from billing.services.convergence import Convergence
 from billing.services.payment_facts import (
@@ -22,22 +23,32 @@ from billing.services.payment_facts import (
     with_subtotal_of,
 )
 from billing.services.payments import converge_payment
+from billing.services.plan_invoices import converge_invoice
 from billing.services.top_ups.asking import look_up
 
 log = structlog.get_logger(__name__)
 
 
 def refresh_payment(*, payment: Payment, gateway: StripeGateway) -> Convergence:
-    """Read a payment from Stripe and converge it: the very path of its webhooks. Nothing is edited.
+    """Read a payment, and the invoice that it pays, from Stripe and converge both: the very path of their webhooks.
+
+    A plan's credits follow its invoice, and what credit notes gave back stands there. Nothing is edited.
 
     Raises:
         StripeUnavailable, StripeRefused: it could not be read; nothing has changed.
     """
+    read_at = timezone.now()
     facts = read_payment_facts(payment=payment, gateway=gateway)
-    if not facts:
-        return Convergence.UNKNOWN
+    invoice_id = payment.invoice_id or next((one.invoice_id for one in facts if one.invoice_id), "")
+    invoice = _read_invoice(invoice_id=invoice_id, gateway=gateway)
+    outcome = Convergence.UNKNOWN
     with transaction.atomic(durable=True):
-        return converge_payment(facts=facts)
+        if facts:
+            outcome = converge_payment(facts=facts)
+        if invoice is not None and outcome is not Convergence.CONTRADICTED:
+            of_invoice = converge_invoice(facts=invoice, read_at=read_at)
+            outcome = of_invoice if outcome is Convergence.UNKNOWN else outcome
+    return outcome
 
 
 def read_payment_facts(*, payment: Payment, gateway: StripeGateway) -> list[PaymentFacts]:
@@ -83,6 +94,16 @@ def _read_money_back(*, intent: PaymentIntentFacts, read_at: datetime, gateway: 
     for dispute in gateway.list_disputes_of(payment_intent_id=intent_id):
         facts.append(linked_by_intent(facts=facts_of_dispute(dispute=dispute, read_at=read_at), intent=intent))
     return facts
+
+
+def _read_invoice(*, invoice_id: str, gateway: StripeGateway) -> PlanInvoiceFacts | None:
+    if not invoice_id:
+        return None
+    try:
+        return gateway.retrieve_plan_invoice(invoice_id=invoice_id, with_void_notes=True)
+    except StripeObjectMissing:
+        log.warning("stripe_invoice_missing", invoice=invoice_id)
+        return None
 
 
 def _read_session(*, payment: Payment, gateway: StripeGateway) -> SessionFacts | None:

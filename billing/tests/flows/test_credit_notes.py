@@ -8,6 +8,8 @@ import time_machine
 
 from billing.gateway.client import StripeGateway
 from billing.models import BillingCustomer, CreditNote, Invoice, Payment
+from billing.services.convergence import Convergence
+from billing.services.payment_reading import refresh_payment
 from billing.services.plan_reading import read_plan_object
 from billing.tests.flows.subscribing import Subscriber, offer_plans
 from billing.tests.plan_world import amounts, check_books
@@ -111,3 +113,13 @@ def test_note_is_read_by_its_own_id(subscriber: Subscriber) -> None:
     read_plan_object(stripe_id=note["id"], gateway=subscriber.gateway)
 
     assert subscriber.posted == 0
+
+
+def test_note_is_found_by_a_check_of_its_payment(subscriber: Subscriber) -> None:
+    subscriber.check_out("pro")
+    subscriber.control.issue_credit_note(Invoice.objects.get().invoice_id, way="out_of_band")
+
+    assert refresh_payment(payment=Payment.objects.get(), gateway=subscriber.gateway) is Convergence.CONVERGED
+
+    assert subscriber.posted == 0
+    check_books()

@@ -23,7 +23,9 @@ from billing.models import (
     Subscription,
     TrialGrant,
 )
+from billing.services.convergence import Convergence
 from billing.services.expiry import expire_lapsed_credits
+from billing.services.payment_reading import refresh_payment
 from billing.services.plan_checkout import start_plan_checkout
 from billing.tests.flows.subscribing import Subscriber, offer_plans
 from billing.tests.plan_world import amounts, check_books
@@ -333,6 +335,25 @@ def test_discount_of_the_first_invoice_mints_nothing_at_an_upgrade(
     subscriber.change("pro_plus")
 
     assert subscriber.posted == expected
+
+
+def test_plan_that_no_webhook_told_of_is_found_by_a_check_of_its_payment(subscriber: Subscriber) -> None:
+    started = start_plan_checkout(
+        customer=subscriber.customer,
+        slug="pro",
+        form_key="unheard",
+        ui_mode="embedded_page",
+        network_hash="",
+        pages=PAGES,
+        gateway=subscriber.gateway,
+    )
+    subscriber.control.pay_session(started.session_id)
+
+    outcome = refresh_payment(payment=Payment.objects.get(), gateway=subscriber.gateway)
+
+    assert (outcome, subscriber.posted) == (Convergence.CONVERGED, 20_000)
+    subscriber.hear()
+    assert amounts(subscriber.customer) == ["20000.000000"]
 
 
 def test_card_that_is_declined_in_the_checkout_is_no_riddle(subscriber: Subscriber) -> None:
