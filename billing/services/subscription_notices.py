@@ -26,6 +26,7 @@ def announce_change(*, before: Subscription | None, after: Subscription) -> None
                 },
                 occurred_at=after.ended_at,
             )
+            _announce_update(after, change="ended", before=after.plan)
         return
     change = _change_between(before, after)
     if change:

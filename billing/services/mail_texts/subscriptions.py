@@ -15,7 +15,6 @@ _SUBJECTS = {
     "cancellation_scheduled": gettext_lazy("Your plan %(plan)s ends soon"),
     "resumed": gettext_lazy("Your plan %(plan)s goes on"),
     "paused": gettext_lazy("Your plan %(plan)s is paused"),
-    "past_due": gettext_lazy("Your plan %(plan)s is not paid"),
     "recovered": gettext_lazy("Your plan %(plan)s is paid again"),
 }
 _MEANINGS = {
@@ -28,10 +27,9 @@ _MEANINGS = {
     "cancellation_scheduled": gettext_lazy("Until then nothing changes, and you can resume it. Bought credits stay."),
     "resumed": gettext_lazy("It is renewed as before."),
     "paused": gettext_lazy("Nothing is charged, and no plan credits come in until it goes on."),
-    "past_due": gettext_lazy("Your last invoice could not be collected. Please check your card."),
     "recovered": gettext_lazy("Your last invoice was collected. There is nothing to do."),
 }
-UNMAILED_CHANGES = ("renewed",)
+UNMAILED_CHANGES = ("renewed", "past_due", "ended")  # a receipt, a failed payment and a cancellation tell of them
 
 
 def write_updated(told: Told) -> Words:

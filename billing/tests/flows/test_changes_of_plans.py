@@ -8,7 +8,7 @@ import time_machine
 
 from billing.gateway.client import StripeGateway
 from billing.models import BillingCustomer, Notice
-from billing.services.mail_texts.registry import words_of
+from billing.services.mail_texts.registry import has_mail, words_of
 from billing.tests.flows.subscribing import Subscriber, offer_plans
 from sandbox.stripe.server import SandboxServer
 
@@ -68,7 +68,9 @@ def test_each_change_of_a_plan_is_told_once(
         subscriber.hear()
         assert changes()[-1] == word
     subscriber.move_to(JANUARY)
-    assert changes()[4:] == ["cancellation_scheduled", "resumed", "cancellation_scheduled", "canceled"]
+    assert changes()[4:] == ["cancellation_scheduled", "resumed", "cancellation_scheduled", "canceled", "ended"]
+    mailed = [has_mail(notice) for notice in Notice.objects.filter(event__startswith="subscription.").order_by("pk")]
+    assert mailed[-2:] == [True, False]  # that it has ended is one mail
 
 
 def test_a_change_that_waits_names_the_plan_that_comes_and_when(
