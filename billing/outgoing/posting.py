@@ -4,7 +4,9 @@ import io
 import socket
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection, HTTPException
 from typing import Any, Final
 
@@ -14,6 +16,7 @@ from billing.outgoing.network import DeliveryFailed, Network
 TOTAL_SECONDS: Final = 10.0
 MAX_ANSWER_BYTES: Final = 64 * 1024
 EXCERPT_BYTES: Final = 1024
+_LONGEST_NUMBER: Final = 9  # digits; some decades of seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +27,7 @@ class Answer:
     excerpt: str = ""
     error: str = ""
     duration_ms: int = 0
+    retry_after_seconds: int = 0  # how long the receiver wants to be left alone; 0: it does not say
 
     @property
     def is_success(self) -> bool:
@@ -41,28 +45,40 @@ def post_message(
     """Send the body and give the answer within `total_seconds`; whatever goes wrong is an answer, too."""
     started = time.monotonic()
     deadline = started + total_seconds
-    status, excerpt, error = None, "", ""
     try:
         with (network or Network()).open(target=target, deadline=deadline) as connection:
-            status, excerpt = _exchange(connection, target, headers, body, deadline)
+            answer = _exchange(connection, target, headers, body, deadline)
     except DeliveryFailed as failure:
-        error = str(failure)
+        answer = Answer(error=str(failure))
     except TimeoutError:
-        error = "It did not answer in time."
+        answer = Answer(error="It did not answer in time.")
     except (OSError, HTTPException, ValueError):
-        error = "It ended the connection, or does not speak HTTP."
-    return Answer(status=status, excerpt=excerpt, error=error, duration_ms=round((time.monotonic() - started) * 1000))
+        answer = Answer(error="It ended the connection, or does not speak HTTP.")
+    return replace(answer, duration_ms=round((time.monotonic() - started) * 1000))
 
 
 def _exchange(
     connection: socket.socket, target: Target, headers: Mapping[str, str], body: bytes, deadline: float
-) -> tuple[int, str]:
+) -> Answer:
     http = HTTPConnection(target.host, target.port)
     http.sock = _BoundedSocket(connection, deadline)
     own = {"Host": target.host_header, "Content-Type": "application/json", "User-Agent": "Prepaid-Webhooks/1"}
     http.request("POST", target.path, body=body, headers={**own, **headers, "Connection": "close"})
     response = http.getresponse()
-    return response.status, _read_excerpt(response)
+    wish = read_retry_after(response.getheader("Retry-After", ""), now=datetime.now(UTC))
+    return Answer(status=response.status, excerpt=_read_excerpt(response), retry_after_seconds=wish)
+
+
+def read_retry_after(value: str, *, now: datetime) -> int:
+    """Seconds from now until the time of a header Retry-After, a number or a date (RFC 9110, 10.2.3); else 0."""
+    text = value.strip()
+    if text.isascii() and text.isdigit():
+        return int(text[:_LONGEST_NUMBER])
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return 0
+    return max(0, round((moment.astimezone(UTC) - now).total_seconds()))
 
 
 def _read_excerpt(response: io.BufferedIOBase) -> str:

@@ -121,7 +121,8 @@ def _note_outcome(delivery: WebhookDelivery, endpoint: WebhookEndpoint, answer: 
     give_up_at = delivery.give_up_at or now + GIVE_UP_AFTER
     if now < give_up_at:
         delivery.give_up_at = give_up_at
-        delivery.next_try_at = min(now + _back_off(tries=delivery.tries), give_up_at)
+        wish = min(timedelta(seconds=answer.retry_after_seconds), _LONGEST_BACK_OFF)
+        delivery.next_try_at = min(now + max(wish, _back_off(tries=delivery.tries)), give_up_at)
         delivery.save(update_fields=["give_up_at", "next_try_at"])
         return
     _end(delivery, DeliveryState.DEAD, now)

@@ -18,7 +18,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from billing.outgoing.addresses import read_target
 from billing.outgoing.network import Network
-from billing.outgoing.posting import MAX_ANSWER_BYTES, Answer, post_message
+from billing.outgoing.posting import MAX_ANSWER_BYTES, Answer, post_message, read_retry_after
 from billing.outgoing.signing import new_secret, signed_headers
 from billing.tests.outgoing.receiver import Receiver, running_receiver
 
@@ -47,6 +47,24 @@ def test_the_body_comes_as_it_was_sent(receiver: Receiver) -> None:
     assert got.headers["webhook-id"] == "evt_1"
     assert got.headers["host"] == f"127.0.0.1:{receiver.port}"
     assert "cookie" not in got.headers
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("120", 120),
+        (" 7 ", 7),
+        ("Sun, 29 Nov 2026 12:01:00 GMT", 60),
+        ("Sun, 29 Nov 2026 11:59:00 GMT", 0),
+        ("", 0),
+        ("-5", 0),
+        ("1e3", 0),
+        ("tomorrow", 0),
+        ("9" * 500, 999_999_999),
+    ],
+)
+def test_wish_to_be_left_alone_is_read_as_seconds(value: str, seconds: int) -> None:
+    assert read_retry_after(value, now=datetime(2026, 11, 29, 12, tzinfo=UTC)) == seconds
 
 
 def test_redirects_are_answers_and_are_not_followed(receiver: Receiver) -> None:

@@ -99,6 +99,19 @@ def test_expanding_wakes_the_sender_only_where_something_is_to_be_sent(
     assert wake.SEND_WEBHOOKS in woken
 
 
+@pytest.mark.parametrize(("wish", "waits"), [("3600", 3600), ("5", 10), ("999999999", 6 * 3600), ("soon", 10)])
+def test_a_receiver_may_ask_for_patience(customer: BillingCustomer, receiver: Receiver, wish: str, waits: int) -> None:
+    subscribe(customer, receiver.url)
+    tell(customer)
+    receiver.status, receiver.headers = 429, {"Retry-After": wish}
+
+    assert send_due_deliveries() == 1
+
+    due = WebhookDelivery.objects.get().next_try_at
+    assert due is not None
+    assert abs((due - timezone.now()).total_seconds() - waits) < 4
+
+
 def test_a_failure_is_tried_again_later_with_the_same_id_and_body(
     customer: BillingCustomer, receiver: Receiver
 ) -> None:
