@@ -1,16 +1,9 @@
-"""What the groups of staff may do with API keys, prices and usage.
+"""What the groups of staff may do with API keys, prices and usage."""
 
-Only a group that still has every right that 0004_groups gave it gains these: one that an operator has narrowed, or that
-was there before under the same name, stays as it is.
-"""
-
-from importlib import import_module
-
-from django.apps import apps as installed_apps
-from django.contrib.auth.management import create_permissions
 from django.db import migrations
 
-APPS = ("accounts", "billing", "usage")
+from billing.migrations._group_rights import make_extend_groups
+
 READING = (
     "accounts.view_apikey",
     "billing.view_operationprice",
@@ -27,28 +20,7 @@ GROUPS = {
     "Approver": READING,
     "Auditor": READING,
 }
-BEFORE = import_module("billing.migrations.0004_groups").GROUPS
-
-
-def extend_groups(apps, schema_editor):
-    """Give the groups that are ours what they lack."""
-    using = schema_editor.connection.alias
-    for label in APPS:
-        create_permissions(installed_apps.get_app_config(label), apps=apps, using=using, verbosity=0)
-    Group, Permission = apps.get_model("auth", "Group"), apps.get_model("auth", "Permission")
-    known = {
-        f"{label}.{codename}": pk
-        for pk, label, codename in Permission.objects.using(using).values_list(
-            "pk", "content_type__app_label", "codename"
-        )
-    }
-    for name, permissions in GROUPS.items():
-        group = Group.objects.using(using).filter(name=name).first()
-        if group is None:
-            continue
-        held = set(group.permissions.values_list("pk", flat=True))
-        if held >= {known[permission] for permission in BEFORE[name]}:
-            group.permissions.add(*[known[permission] for permission in permissions])
+extend_groups = make_extend_groups(GROUPS, before=["0004_groups"], labels=["accounts", "billing", "usage"])
 
 
 class Migration(migrations.Migration):

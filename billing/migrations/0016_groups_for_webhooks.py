@@ -1,13 +1,8 @@
-"""What the groups of staff may do with webhooks and alarms.
+"""What the groups of staff may do with webhooks and alarms."""
 
-Only a group that still has every right that 0004_groups and 0006_groups_for_usage gave it gains these.
-"""
-
-from importlib import import_module
-
-from django.apps import apps as installed_apps
-from django.contrib.auth.management import create_permissions
 from django.db import migrations
+
+from billing.migrations._group_rights import make_extend_groups
 
 READING = (
     "billing.view_staffalarm",
@@ -22,29 +17,7 @@ GROUPS = {
     "Approver": READING,
     "Auditor": READING,
 }
-
-
-BEFORE = [import_module(f"billing.migrations.{name}").GROUPS for name in ("0004_groups", "0006_groups_for_usage")]
-
-
-def extend_groups(apps, schema_editor):
-    """Give the groups that are ours what they lack."""
-    using = schema_editor.connection.alias
-    create_permissions(installed_apps.get_app_config("billing"), apps=apps, using=using, verbosity=0)
-    Group, Permission = apps.get_model("auth", "Group"), apps.get_model("auth", "Permission")
-    known = {
-        f"{label}.{codename}": pk
-        for pk, label, codename in Permission.objects.using(using).values_list(
-            "pk", "content_type__app_label", "codename"
-        )
-    }
-    for name, permissions in GROUPS.items():
-        group = Group.objects.using(using).filter(name=name).first()
-        if group is None:
-            continue
-        held = set(group.permissions.values_list("pk", flat=True))
-        if held >= {known[permission] for before in BEFORE for permission in before[name]}:
-            group.permissions.add(*[known[permission] for permission in permissions])
+extend_groups = make_extend_groups(GROUPS, before=["0004_groups", "0006_groups_for_usage"])
 
 
 class Migration(migrations.Migration):
