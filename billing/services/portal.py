@@ -85,7 +85,7 @@ def _configuration_for(steps: PortalFlow | None, *, is_selling: bool) -> str:
     without_sale = portal_configuration_id(sells=False)
     if without_sale or steps is not None:
         return without_sale or portal_configuration_id(sells=True)
-    log.warning("portal_without_sale_missing", remedy="run sync_stripe_catalog")
+    log.error("portal_without_sale_missing", alarm=True, remedy="run sync_stripe_catalog")
     raise PortalNotReady
 
 
