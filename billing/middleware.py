@@ -6,14 +6,10 @@ from functools import partial
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.functional import SimpleLazyObject
 
-from billing import conf
 from billing.context_processors import balance_of_request
-from billing.models import BillingCustomer
 from billing.selectors.balances import Balance
-from billing.selectors.selling import sells_to
+from billing.selectors.selling import sells_to_user
 from billing.views.notice_banners import banners_of_request
-
-EVERYBODY = 100  # percent
 
 
 class CreditNoticeMiddleware:
@@ -35,13 +31,7 @@ class CreditNoticeMiddleware:
             balance = balance_of_request(request)
             return balance if balance is not None and balance.standing != "fine" else None
 
-        def may_buy() -> bool:
-            if not conf.is_billing_enabled() or conf.billing_cohort_percent() >= EVERYBODY:
-                return conf.is_billing_enabled()
-            customer = BillingCustomer.objects.filter(user__pk=request.user.pk or 0).select_related("user").first()
-            return customer is not None and sells_to(customer)
-
-        request.may_buy = SimpleLazyObject(may_buy)  # type: ignore[attr-defined]
+        request.may_buy = SimpleLazyObject(lambda: sells_to_user(request.user.pk))  # type: ignore[attr-defined]
         request.credit_notice = SimpleLazyObject(read)  # type: ignore[attr-defined]
         request.notice_banners = SimpleLazyObject(partial(banners_of_request, request))  # type: ignore[attr-defined]
         return self.get_response(request)

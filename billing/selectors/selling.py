@@ -5,6 +5,8 @@ from hashlib import sha256
 from billing import conf
 from billing.models import BillingCustomer
 
+_EVERYBODY = 100  # percent
+
 
 def sells_to(customer: BillingCustomer) -> bool:
     """Whether this customer may buy now: something is sold, and they are of the part it is sold to, or staff."""
@@ -13,6 +15,14 @@ def sells_to(customer: BillingCustomer) -> bool:
     if cohort_place(customer.public_id) < conf.billing_cohort_percent():
         return True
     return customer.user is not None and customer.user.is_active and customer.user.is_staff
+
+
+def sells_to_user(user_id: int | None) -> bool:
+    """Whether this user may buy now; the customer is looked up only where not all of them may."""
+    if not conf.is_billing_enabled() or conf.billing_cohort_percent() >= _EVERYBODY:
+        return conf.is_billing_enabled()
+    customer = BillingCustomer.objects.filter(user__pk=user_id or 0).select_related("user").first()
+    return customer is not None and sells_to(customer)
 
 
 def cohort_place(public_id: str) -> int:
