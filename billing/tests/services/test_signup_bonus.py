@@ -82,8 +82,7 @@ def test_a_mailbox_is_remembered_when_its_account_is_gone() -> None:
 
     assert grant(make_user("ada@example.com"), address="198.51.100.1") is None
     bonus = SignupBonus.objects.get()
-    assert "ada" not in bonus.address_hash + bonus.network_hash
-    assert len(bonus.address_hash) == 64
+    assert re.fullmatch("[0-9a-f]{64}", bonus.address_hash)  # of the address nothing is kept but this
 
 
 @pytest.mark.django_db

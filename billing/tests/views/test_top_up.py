@@ -136,7 +136,7 @@ def test_card_is_removed(browser: Client, shopper: Shopper) -> None:
     assert browser.post("/billing/top-up/card/remove/").status_code == 302
 
     assert not shopper.top_up.payment_method_id
-    assert "4242" not in browser.get(PAGE).content.decode()
+    assert "ending in 4242" not in browser.get(PAGE).content.decode()
 
 
 def test_card_cannot_be_removed_while_stripe_is_away_but_is_not_charged(browser: Client, shopper: Shopper) -> None:
@@ -222,7 +222,7 @@ def test_an_open_top_up_is_not_offered_to_be_paid(browser: Client, shopper: Shop
 def test_pages_show_nobody_elses_top_up(browser: Client, shopper: Shopper, client: Client) -> None:
     client.force_login(User.objects.create_user("other@example.com", "correct horse battery"))
 
-    assert "4242" not in client.get(PAGE).content.decode()
+    assert "ending in 4242" not in client.get(PAGE).content.decode()
     client.post("/billing/top-up/card/remove/")
     client.post("/billing/top-up/off/")
 
