@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Case, F, QuerySet, Value, When
+from django.db.models import Case, F, Value, When
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 
 from accounts.network import client_address
 from billing.admin.adjustments import Preview, balance_of, posted_message, signed_in
-from billing.admin.base import NOTHING, link_to, page_action, page_address, show_credits, shown
+from billing.admin.base import NOTHING, StateFilter, link_to, page_action, page_address, show_credits, shown
 from billing.admin.exports import ExportsRows
 from billing.admin.forms import DecisionForm
 from billing.admin.ledger import OfCustomerAdmin
@@ -31,16 +31,8 @@ TEMPLATE = "admin/billing/decide_adjustment.html"
 _STATE_COLOURS = {"Waits for approval": "warning", "Posted": "success", "Declined": "danger", "Expired": "info"}
 
 
-class AdjustmentStateFilter(admin.SimpleListFilter):
-    """By state. The column is computed by the database, so its choices have to be told."""
-
-    title, parameter_name = "state", "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(state.value, state.label) for state in AdjustmentState]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Adjustment]) -> QuerySet[Adjustment]:
-        return queryset.filter(state=self.value()) if self.value() else queryset
+class AdjustmentStateFilter(StateFilter):
+    states = AdjustmentState
 
 
 @admin.register(Adjustment)

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from billing.admin.base import NOTHING, show_credits, show_money, show_preformatted, shown
+from billing.admin.base import NOTHING, StateFilter, show_credits, show_money, show_preformatted, shown
 from billing.admin.exports import ExportsRows
 from billing.admin.ledger import OfCustomerAdmin
 from billing.admin.links import link_to_stripe
@@ -35,16 +35,8 @@ _STATE_COLOURS = {
 }
 
 
-class PaymentStateFilter(admin.SimpleListFilter):
-    """By state. The column is computed by the database, so its choices have to be told."""
-
-    title, parameter_name = "state", "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(state.value, state.label) for state in PaymentState]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Payment]) -> QuerySet[Payment]:
-        return queryset.filter(state=self.value()) if self.value() else queryset
+class PaymentStateFilter(StateFilter):
+    states = PaymentState
 
 
 class WentBackFilter(admin.SimpleListFilter):

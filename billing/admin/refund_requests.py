@@ -6,14 +6,23 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from accounts.network import client_address
-from billing.admin.base import ReadOnlyAdmin, customer_of, link, link_to, page_action, page_address, show_money, shown
+from billing.admin.base import (
+    ReadOnlyAdmin,
+    StateFilter,
+    customer_of,
+    link,
+    link_to,
+    page_action,
+    page_address,
+    show_money,
+    shown,
+)
 from billing.admin.confirmations import confirmation_page
 from billing.admin.forms import DecisionForm
 from billing.admin.links import link_to_stripe
@@ -43,16 +52,8 @@ _BUTTONS = {
 }
 
 
-class RequestStateFilter(admin.SimpleListFilter):
-    """By state. The column is computed by the database, so its choices have to be told."""
-
-    title, parameter_name = "state", "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(state.value, state.label) for state in RefundRequestState]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[RefundRequest]) -> QuerySet[RefundRequest]:
-        return queryset.filter(state=self.value()) if self.value() else queryset
+class RequestStateFilter(StateFilter):
+    states = RefundRequestState
 
 
 @admin.register(RefundRequest)

@@ -17,6 +17,7 @@ from accounts.network import client_address
 from billing.admin.base import (
     NOTHING,
     ReadOnlyAdmin,
+    StateFilter,
     link,
     link_to,
     list_address,
@@ -45,16 +46,8 @@ from billing.services.voucher_batches import (
 _STATE_COLOURS = {"Waits for approval": "warning", "Active": "success", "Declined": "danger", "Disabled": "danger"}
 
 
-class BatchStateFilter(admin.SimpleListFilter):
-    """By state. The column is computed by the database, so its choices have to be told."""
-
-    title, parameter_name = "state", "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(state.value, state.label) for state in VoucherBatchState]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[VoucherBatch]) -> QuerySet[VoucherBatch]:
-        return queryset.filter(state=self.value()) if self.value() else queryset
+class BatchStateFilter(StateFilter):
+    states = VoucherBatchState
 
 
 @admin.register(VoucherBatch)

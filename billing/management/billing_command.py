@@ -1,11 +1,15 @@
 """What the commands of billing have in common: what is typed, and the exit code of an error."""
 
-from argparse import ArgumentTypeError
+import json
+import sys
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from django.core.management import BaseCommand, CommandError
 from django.db import DatabaseError
+from django.utils import timezone
 
 from billing.errors import BillingError
 
@@ -20,6 +24,38 @@ class BillingCommand(BaseCommand):
             return super().execute(*args, **options)
         except (BillingError, DatabaseError, OSError) as error:
             raise CommandError(f"{type(error).__name__}: {error}".strip(), returncode=EXIT_ERROR) from error
+
+
+class LapseCommand(BillingCommand):
+    """Ends what has lapsed, by `lapse(now=, limit=, dry_run=)`, and prints how many of `things` that were.
+
+    Where the books of some customers do not add up, the others are done first, and that is a finding.
+    """
+
+    things: str
+    done: str
+    would_be_done: str
+    lapse: Callable[..., int]
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        most = f"{self.things.capitalize()} at most (default: 1000)."
+        parser.add_argument("--limit", type=read_count, default=1000, help=most)
+        parser.add_argument("--dry-run", action="store_true", help=f"Only count the {self.things}; nothing changes.")
+        parser.add_argument("--json", action="store_true", help="One JSON document instead of a line.")
+
+    def handle(self, *, limit: int, dry_run: bool, json: bool, **options: Any) -> None:
+        try:
+            count = self.lapse(now=timezone.now(), limit=limit, dry_run=dry_run)
+        except RuntimeError as broken:
+            self.stderr.write(str(broken))
+            sys.exit(EXIT_FINDINGS)
+        self.tell(count=count, dry_run=dry_run, as_json=json)
+
+    def tell(self, *, count: int, dry_run: bool, as_json: bool) -> None:
+        if as_json:
+            self.stdout.write(json.dumps({self.things: count, "dry_run": dry_run}))
+        else:
+            self.stdout.write(f"{count} {self.things} {self.would_be_done if dry_run else self.done}.")
 
 
 def read_time(text: str) -> datetime:
