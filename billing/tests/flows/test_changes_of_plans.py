@@ -1,6 +1,5 @@
 """What subscribers are told of what becomes of their plan: each change once, in words of its own."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,12 +15,6 @@ pytestmark = pytest.mark.django_db
 NOVEMBER, DECEMBER, JANUARY = (
     datetime(2026 + (month > 12), (month - 1) % 12 + 1, 1, tzinfo=UTC) for month in (11, 12, 13)
 )
-
-
-@pytest.fixture
-def traveller(stripe_sandbox: SandboxServer) -> Iterator[time_machine.Traveller]:
-    with time_machine.travel(NOVEMBER, tick=False) as traveller:
-        yield traveller
 
 
 def make_subscriber(

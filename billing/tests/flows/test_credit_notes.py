@@ -1,38 +1,20 @@
 """Credit notes made at Stripe, from there to the balance: their events twice each and in any order."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
-import time_machine
 
-from billing.gateway.client import StripeGateway
-from billing.models import BillingCustomer, CreditNote, Invoice, Payment
+from billing.models import CreditNote, Invoice, Payment
 from billing.services.convergence import Convergence
 from billing.services.payment_reading import refresh_payment
 from billing.services.plan_reading import read_plan_object
-from billing.tests.flows.subscribing import Subscriber, offer_plans
+from billing.tests.flows.subscribing import Subscriber
 from billing.tests.plan_world import amounts, check_books
 from billing.tests.services.reconciliation.running import open_kinds, reconcile
 from billing.tests.shop import make_pack, open_checkout
-from sandbox.stripe.server import SandboxServer
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet_broker")]
 NOVEMBER, DECEMBER = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-def traveller(stripe_sandbox: SandboxServer) -> Iterator[time_machine.Traveller]:
-    with time_machine.travel(NOVEMBER, tick=False) as traveller:
-        yield traveller
-
-
-@pytest.fixture
-def subscriber(
-    gateway: StripeGateway, stripe_sandbox: SandboxServer, traveller: time_machine.Traveller, customer: BillingCustomer
-) -> Subscriber:
-    offer_plans(gateway)
-    return Subscriber(customer, gateway, stripe_sandbox.control, traveller)
 
 
 def test_half_into_the_balance_pays_half_of_the_renewal(subscriber: Subscriber) -> None:

@@ -1,39 +1,19 @@
 """Flags and freezes of disputes, warnings and reviews: when they end, and when they come again."""
 
 import itertools
-from decimal import Decimal
 
 import pytest
 from django.db import transaction
 
 from accounts.models import User
-from billing.gateway.client import StripeGateway
-from billing.models import BillingCustomer, CustomerFlag, Payment, ReconciliationFinding
+from billing.models import CustomerFlag, Payment, ReconciliationFinding
 from billing.services.customers import unfreeze_customer
 from billing.services.payments import converge_payment
-from billing.tests.flows.test_money_back import Shop
+from billing.tests.flows.refunding import Shop
 from billing.tests.flows.told_facts import collected, converge, disputed, refunded, warned
-from billing.tests.shop import WEBHOOK_SECRET, deliver, make_pack, open_checkout
-from sandbox.stripe.server import SandboxServer
+from billing.tests.shop import WEBHOOK_SECRET, deliver
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet_broker")]
-
-
-@pytest.fixture
-def shop(stripe_sandbox: SandboxServer, gateway: StripeGateway, customer: BillingCustomer) -> Shop:
-    return Shop(stripe_sandbox, gateway, customer)
-
-
-@pytest.fixture
-def staff(db: None) -> User:
-    return User.objects.create_superuser("staff@example.com", "correct horse battery")
-
-
-@pytest.fixture
-def checkout(shop: Shop) -> Payment:
-    """A checkout of 1,000 credits for 1,000 minor units that nobody has paid."""
-    pack = make_pack(credits=Decimal(1000), bonus_credits=Decimal(0))
-    return Payment.objects.get(pk=open_checkout(customer=shop.customer, pack=pack, gateway=shop.gateway).payment.pk)
 
 
 def test_dispute_that_is_appealed_freezes_again(shop: Shop) -> None:

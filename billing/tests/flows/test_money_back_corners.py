@@ -9,7 +9,6 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import User
-from billing.gateway.client import StripeGateway
 from billing.kinds import EntryKind
 from billing.models import BillingCustomer, CreditGrant, CustomerFlag, LedgerEntry, MoneyMovement, Payment, StripeEvent
 from billing.services.expiry import expire_lapsed_credits
@@ -17,30 +16,12 @@ from billing.services.holds import settle_hold
 from billing.services.parked_events import wake_events_known_by_now
 from billing.services.payments import accept_mismatch
 from billing.services.posting import Posting, post
-from billing.tests.flows.test_money_back import Shop
+from billing.tests.flows.refunding import Shop
 from billing.tests.flows.told_facts import collected, converge, disputed, refunded
 from billing.tests.ledger.steps import assert_books_are_right, give, hold_for, kinds_of, use
 from billing.tests.shop import make_pack, open_checkout
-from sandbox.stripe.server import SandboxServer
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet_broker")]
-
-
-@pytest.fixture
-def shop(stripe_sandbox: SandboxServer, gateway: StripeGateway, customer: BillingCustomer) -> Shop:
-    return Shop(stripe_sandbox, gateway, customer)
-
-
-@pytest.fixture
-def staff(db: None) -> User:
-    return User.objects.create_superuser("staff@example.com", "correct horse battery")
-
-
-@pytest.fixture
-def checkout(shop: Shop) -> Payment:
-    """A checkout of 1,000 credits for 1,000 minor units that nobody has paid."""
-    pack = make_pack(credits=Decimal(1000), bonus_credits=Decimal(0))
-    return Payment.objects.get(pk=open_checkout(customer=shop.customer, pack=pack, gateway=shop.gateway).payment.pk)
 
 
 def write_off(shop: Shop, credits: int, *, key: str = "staff:x") -> None:

@@ -6,17 +6,12 @@ import pytest
 
 from billing.gateway.client import StripeGateway
 from billing.models import BillingCustomer, Notice, StripeEvent
-from billing.tests.flows.test_money_back import Shop
+from billing.tests.flows.refunding import Shop
 from billing.tests.shop import WEBHOOK_SECRET, deliver, make_pack, open_checkout, work_off_all
 from billing.webhooks.replay import replay_event
 from sandbox.stripe.server import SandboxServer
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet_broker")]
-
-
-@pytest.fixture
-def shop(stripe_sandbox: SandboxServer, gateway: StripeGateway, customer: BillingCustomer) -> Shop:
-    return Shop(stripe_sandbox, gateway, customer)
 
 
 def told(customer: BillingCustomer, event: str) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Subscriptions from the first payment to the end, at the sandbox's clock: every balance was worked out by hand."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -37,20 +37,6 @@ NOVEMBER, DECEMBER, JANUARY, FEBRUARY, MARCH, APRIL, MAY = (
     datetime(2026 + (month > 12), (month - 1) % 12 + 1, 1, tzinfo=UTC) for month in range(11, 18)
 )
 Subscribe = Callable[[], Subscriber]
-
-
-@pytest.fixture
-def traveller(stripe_sandbox: SandboxServer) -> Iterator[time_machine.Traveller]:
-    with time_machine.travel(NOVEMBER, tick=False) as traveller:
-        yield traveller
-
-
-@pytest.fixture
-def subscriber(
-    gateway: StripeGateway, stripe_sandbox: SandboxServer, traveller: time_machine.Traveller, customer: BillingCustomer
-) -> Subscriber:
-    offer_plans(gateway)
-    return Subscriber(customer, gateway, stripe_sandbox.control, traveller)
 
 
 def test_a_life_of_a_subscription(subscriber: Subscriber) -> None:

@@ -1,9 +1,7 @@
 """While nothing is sold, the portal lets customers leave, pay and see, and change no plan."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import pytest
 import time_machine
@@ -54,12 +52,6 @@ class Visitor:
     def sell(self, **off: object) -> None:
         for name, value in off.items():
             setattr(self.settings, name, value)
-
-
-@pytest.fixture
-def traveller(stripe_sandbox: SandboxServer) -> Iterator[time_machine.Traveller]:
-    with time_machine.travel(datetime(2026, 11, 1, tzinfo=UTC), tick=False) as traveller:
-        yield traveller
 
 
 @pytest.fixture

@@ -8,19 +8,12 @@ import pytest
 from pytest_django import Settings
 
 from accounts.models import User
-from billing.gateway.client import StripeGateway
-from billing.models import BillingCustomer, Payment, ReconciliationFinding
+from billing.models import Payment, ReconciliationFinding
 from billing.services.payments import accept_mismatch
-from billing.tests.flows.test_money_back import Shop
+from billing.tests.flows.refunding import Shop
 from billing.tests.shop import make_pack, open_checkout
-from sandbox.stripe.server import SandboxServer
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet_broker")]
-
-
-@pytest.fixture
-def shop(stripe_sandbox: SandboxServer, gateway: StripeGateway, customer: BillingCustomer) -> Shop:
-    return Shop(stripe_sandbox, gateway, customer)
 
 
 def buy(shop: Shop, *, code: str) -> Payment:
