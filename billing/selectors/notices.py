@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from billing.models import AutoTopUp, CreditGrant, Notice, TopUpCause, TopUpState
+from billing.models import AutoTopUp, CreditGrant, Notice, PaymentKind, SubscriptionStatus, TopUpCause, TopUpState
 from billing.models.notice import BANNER_EVENTS
 from billing.notice_kinds import NoticeEvent
 
@@ -15,6 +15,7 @@ _TOP_UPS = (
     NoticeEvent.TOP_UP_AUTHENTICATION_NEEDED,
     NoticeEvent.TOP_UP_TURNED_OFF,
 )
+_UNPAID = (SubscriptionStatus.PAST_DUE, SubscriptionStatus.UNPAID)
 
 
 def read_standing_notices(*, customer_id: int, now: datetime) -> list[Notice]:
@@ -38,28 +39,40 @@ def find_standing(newest_first: Iterable[Notice], *, now: datetime) -> list[Noti
     seen: set[str] = set()
     standing = []
     for notice in newest_first:
-        subject = _subject_of(notice)
-        if subject in seen:
+        if _changes_nothing(notice):
             continue
-        seen.add(subject)
-        if not _is_over(notice, now=now):
+        subjects = _subjects_of(notice)
+        if seen.isdisjoint(subjects) and not _is_over(notice, now=now):
             standing.append(notice)
+        seen |= subjects
     return standing
 
 
-def _subject_of(notice: Notice) -> str:
+def _subjects_of(notice: Notice) -> set[str]:
     """What a notice is about: of two about one thing the later one counts."""
     payload = notice.payload
     match NoticeEvent(notice.event):
-        case NoticeEvent.PAYMENT_FAILED | NoticeEvent.PAYMENT_RECEIPT:
-            return "payment"
+        case NoticeEvent.PAYMENT_FAILED:
+            return {"payment"}
+        case NoticeEvent.PAYMENT_RECEIPT:
+            return {"payment", "top_up_try"} if payload["kind"] == PaymentKind.AUTO_TOP_UP else {"payment"}
         case NoticeEvent.PAYMENT_DISPUTED:
-            return f"dispute:{payload['dispute']}"
+            return {f"dispute:{payload['dispute']}"}
         case NoticeEvent.CREDITS_EXPIRING:
-            return f"expiry:{_grant_of(notice)}"
+            return {f"expiry:{_grant_of(notice)}"}
+        case NoticeEvent.TOP_UP_FAILED:  # it was on and tried again by itself: one that is paid ends the matter
+            return {"top_up", "top_up_try"}
         case event if event in _TOP_UPS:
-            return "top_up"
-    return f"subscription:{payload['subscription']}"
+            return {"top_up"}
+    return {f"subscription:{payload['subscription']}"}
+
+
+def _changes_nothing(notice: Notice) -> bool:
+    """Whether a word about a plan leaves what was said before as it is: unpaid as it was, or still on a trial."""
+    if notice.event != NoticeEvent.SUBSCRIPTION_UPDATED:
+        return False
+    is_trial = notice.payload["status"] == SubscriptionStatus.TRIALING and not notice.payload["cancel_at"]
+    return is_trial or notice.payload["status"] in _UNPAID
 
 
 def _is_over(notice: Notice, *, now: datetime) -> bool:
