@@ -61,10 +61,18 @@ def test_the_body_comes_as_it_was_sent(receiver: Receiver) -> None:
         ("1e3", 0),
         ("tomorrow", 0),
         ("9" * 500, 999_999_999),
+        ("Fri, 31 Dec 9999 23:00:00 -2300", 0),
+        ("Mon, 01 Jan 2026 00:00:00 +99999999999999999999999", 0),
     ],
 )
 def test_wish_to_be_left_alone_is_read_as_seconds(value: str, seconds: int) -> None:
     assert read_retry_after(value, now=datetime(2026, 11, 29, 12, tzinfo=UTC)) == seconds
+
+
+def test_a_wish_that_is_no_time_leaves_the_answer_as_it_is(receiver: Receiver) -> None:
+    receiver.headers = {"Retry-After": "Fri, 31 Dec 9999 23:00:00 -2300"}
+
+    assert post(receiver.url).is_success
 
 
 def test_redirects_are_answers_and_are_not_followed(receiver: Receiver) -> None:
