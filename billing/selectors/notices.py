@@ -90,14 +90,16 @@ def _is_over(notice: Notice, *, now: datetime) -> bool:
 
 
 def _follow_grants(standing: list[Notice]) -> list[Notice]:
-    """Of credits that lapse, those that are left now: what was used since is not lost."""
+    """Of credits that lapse, those that are left now, and when: what was used since is not lost, nor what stays."""
     expiring = {int(_grant_of(notice)): notice for notice in standing if notice.event == NoticeEvent.CREDITS_EXPIRING}
     if not expiring:
         return standing
-    left = dict(CreditGrant.objects.filter(pk__in=expiring, is_open=True).values_list("pk", "remaining"))
-    for grant_id, notice in expiring.items():
-        notice.payload = {**notice.payload, "amount": f"{left.get(grant_id, 0):.6f}"}
-    used_up = [notice.pk for grant_id, notice in expiring.items() if grant_id not in left]
+    left = CreditGrant.objects.filter(is_open=True, expires_at__isnull=False).only("remaining", "expires_at")
+    grants = left.in_bulk(list(expiring))
+    for grant_id, grant in grants.items():
+        end = {"expires_at": grant.expires_at.isoformat()} if grant.expires_at else {}
+        expiring[grant_id].payload = {**expiring[grant_id].payload, **end, "amount": f"{grant.remaining:.6f}"}
+    used_up = [notice.pk for grant_id, notice in expiring.items() if grant_id not in grants]
     return [notice for notice in standing if notice.pk not in used_up]
 
 

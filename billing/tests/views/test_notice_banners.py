@@ -12,6 +12,7 @@ from django.utils import timezone
 from billing.kinds import EntryKind
 from billing.models import AutoTopUp, BillingCustomer, CreditGrant, Notice, TopUpConsent
 from billing.notice_kinds import NoticeEvent
+from billing.services.mail_texts.shapes import show_day
 from billing.services.notices import announce
 from billing.tests.services.payloads import PAYLOADS
 from billing.tests.shop import make_customer, make_pack
@@ -173,6 +174,14 @@ def test_what_was_used_since_is_not_said_to_expire(browser: Client, customer: Bi
     add_entry(customer, "-380", kind=EntryKind.USAGE)
 
     assert banners(browser) == 0
+
+
+def test_credits_that_live_longer_after_all_are_said_to(browser: Client, customer: BillingCustomer) -> None:
+    grant = say_expiring(customer)
+    later = timezone.now() + timedelta(days=20)
+    CreditGrant.objects.filter(pk=grant.pk).update(expires_at=later)
+
+    assert f"500 credits expire on {show_day(later)}" in browser.get(PAGE).content.decode()
 
 
 def test_the_serious_ones_come_first(browser: Client, customer: BillingCustomer) -> None:
