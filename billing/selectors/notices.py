@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from django.db.models import QuerySet
+
 from billing.models import AutoTopUp, CreditGrant, Notice, PaymentKind, SubscriptionStatus, TopUpCause, TopUpState
 from billing.models.notice import BANNER_EVENTS
 from billing.notice_kinds import NoticeEvent
@@ -26,12 +28,21 @@ def read_standing_notices(*, customer_id: int, now: datetime) -> list[Notice]:
         dismissed_at__isnull=True,
         occurred_at__gt=now - SHOWN_FOR,
     ).order_by("-occurred_at", "-pk")
-    standing = find_standing(recent[:_MOST], now=now)
+    standing = find_standing(_newest_words(recent), now=now)
     if any(notice.event in _TOP_UPS for notice in standing):
         top_up = AutoTopUp.objects.filter(pk=customer_id).first()
         if top_up is None or top_up.state == TopUpState.ON or top_up.cause == TopUpCause.CUSTOMER:
             standing = [notice for notice in standing if not _is_overtaken_by(top_up, notice)]
     return _follow_grants(standing)
+
+
+def _newest_words(recent: QuerySet[Notice]) -> list[Notice]:
+    """The newest notices, by one query. Of receipts the last one ends as much as all of them, of each sort."""
+    receipts = recent.filter(event=NoticeEvent.PAYMENT_RECEIPT.value)
+    top_ups = receipts.filter(payload__kind=PaymentKind.AUTO_TOP_UP.value)
+    others = recent.exclude(event=NoticeEvent.PAYMENT_RECEIPT.value)
+    words = others[:_MOST].union(receipts[:1], top_ups[:1], all=True)
+    return sorted(words, key=lambda notice: (notice.occurred_at, notice.pk), reverse=True)
 
 
 def find_standing(newest_first: Iterable[Notice], *, now: datetime) -> list[Notice]:

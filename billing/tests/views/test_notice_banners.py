@@ -232,6 +232,14 @@ def test_a_top_up_that_is_paused_stays_so_whatever_was_under_way(browser: Client
     assert banners(browser) == 1
 
 
+def test_many_payments_hide_nothing_that_still_stands(browser: Client, customer: BillingCustomer) -> None:
+    say(customer, NoticeEvent.PAYMENT_DISPUTED, ago=9)
+    for number in range(60):
+        say(customer, NoticeEvent.PAYMENT_RECEIPT, key=str(number), ago=1, kind="auto_top_up")
+
+    assert "is disputed" in browser.get(PAGE).content.decode()
+
+
 def test_old_notices_and_those_of_others_are_not_shown(browser: Client, customer: BillingCustomer) -> None:
     say(customer, NoticeEvent.PAYMENT_FAILED, ago=31)
     say(make_customer(), NoticeEvent.PAYMENT_FAILED)
