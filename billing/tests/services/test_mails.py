@@ -81,6 +81,25 @@ def test_mails_about_money_say_how_much(reader: BillingCustomer, event: NoticeEv
     assert "$19.00" in mail.html
 
 
+@pytest.mark.parametrize(
+    "event",
+    [NoticeEvent.BALANCE_LOW, NoticeEvent.BALANCE_DEPLETED, NoticeEvent.BALANCE_DEBT, NoticeEvent.PAYMENT_FAILED],
+)
+def test_mails_lead_nobody_to_a_shop_that_is_closed(reader: BillingCustomer, settings: Any, event: NoticeEvent) -> None:
+    notice = say(reader, event)
+    open_shop = render(notice)
+    settings.STRIPE_BILLING_ENABLED = False
+
+    closed_shop = render(notice)
+
+    assert "/billing/buy/" in open_shop.text
+    for text in (closed_shop.text, closed_shop.html):
+        assert "/billing/buy/" not in text
+        assert "Buy credits" not in text
+        assert "try again" not in text.lower()
+        assert "/billing/" in text.partition("/billing/settings/")[0]
+
+
 def test_a_notice_becomes_one_mail_to_the_primary_address(reader: BillingCustomer) -> None:
     assert reader.user is not None
     EmailAddress.objects.create(user=reader.user, email="second@example.com", verified=True)
