@@ -143,6 +143,27 @@ def test_what_another_mail_tells_is_not_mailed_twice(
     assert mailed(reader) == []
 
 
+@pytest.mark.parametrize(
+    ("posted", "off", "kinds"),
+    [
+        ("0.000000", {NoticeEvent.BALANCE_DEPLETED}, ["balance.low"]),
+        ("0.000000", {NoticeEvent.BALANCE_DEPLETED, NoticeEvent.BALANCE_LOW}, []),
+        ("0.000000", {NoticeEvent.BALANCE_LOW}, ["balance.depleted"]),
+        ("-5.000000", {NoticeEvent.BALANCE_DEPLETED}, ["balance.debt"]),
+    ],
+)
+def test_a_fall_whose_deepest_line_is_not_wanted_is_told_by_the_one_above(
+    reader: BillingCustomer, posted: str, off: set[NoticeEvent], kinds: list[str]
+) -> None:
+    set_switched_off(customer_id=reader.pk, events=off)
+    say(reader, NoticeEvent.BALANCE_LOW, posted=posted)
+    say(reader, NoticeEvent.BALANCE_DEPLETED, posted=posted)
+    if posted.startswith("-"):
+        say(reader, NoticeEvent.BALANCE_DEBT, posted=posted)
+
+    assert mailed(reader) == kinds
+
+
 @pytest.mark.parametrize("event", [NoticeEvent.HOLD_EXPIRED, NoticeEvent.BALANCE_RECOVERED])
 def test_some_events_are_for_webhooks_alone(reader: BillingCustomer, event: NoticeEvent) -> None:
     with transaction.atomic():
