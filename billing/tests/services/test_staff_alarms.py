@@ -19,7 +19,7 @@ from billing.models import (
     StripeEvent,
     WebhookAttempt,
 )
-from billing.selectors.alarms import find_alarms
+from billing.selectors.alarms import LOOKS, find_alarms
 from billing.services.staff_alarms import watch_alarms
 from billing.tests.integrator import message_for, subscribe
 from billing.tests.shop import make_customer
@@ -317,3 +317,26 @@ def test_an_event_that_fails_again_and_again_waits_since_it_came() -> None:
     StripeEvent.objects.update(tries=3, next_try_at=timezone.now() + timedelta(minutes=9))
 
     assert AlarmKind.EVENTS_WAIT in find_alarms(now=timezone.now())
+
+
+def test_an_alarm_that_cannot_be_looked_at_silences_no_other(
+    monkeypatch: pytest.MonkeyPatch, time_machine: TimeMachineFixture
+) -> None:
+    time_machine.move_to(NOON, tick=False)
+    lose_revenue()
+    fail_payments()
+
+    def break_down(now: datetime) -> str:
+        raise KeyError("usd")
+
+    for kind in (AlarmKind.PAYMENTS_FAILED, AlarmKind.FINDINGS_OPEN):
+        monkeypatch.setitem(LOOKS, kind, break_down)
+    StaffAlarm.objects.create(
+        kind=AlarmKind.FINDINGS_OPEN, since=timezone.now(), last_seen_at=timezone.now(), detail="Open findings: 1 high."
+    )
+
+    with pytest.raises(RuntimeError, match="2 alarms could not be looked at: payments_failed, findings_open"):
+        watch_alarms(now=timezone.now())
+
+    active = StaffAlarm.objects.filter(ended_at=None).order_by("kind").values_list("kind", flat=True)
+    assert list(active) == ["findings_open", "revenue_down"]
