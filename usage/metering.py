@@ -47,7 +47,7 @@ from billing.views.refusals import answer_refusal
 from usage.models import Basis
 from usage.services.calls import abandon_call, finish_call, open_operation
 from usage.services.metered_call import MeteredCall
-from usage.services.metered_work import AlreadyCharged, MeteredWork, refuse_what_is_done
+from usage.services.metered_work import AlreadyCharged, MeteredWork, refuse_what_is_done, telling_of_limit
 
 __all__ = ["AlreadyCharged", "ChargedOperation", "MeteredCall", "charge_credits", "metered"]
 
@@ -142,14 +142,15 @@ class ChargedOperation(MeteredWork):
         customer_id = _customer_id(self._user)
         try:
             refuse_what_is_done(customer_id=customer_id, event_id=self._key)
-            self._call = open_operation(
-                customer_id=customer_id,
-                operation=self._operation,
-                quantity=self._quantity,
-                event_id=self._key,
-                api_key=self._api_key,
-                metadata=self._metadata,
-            )
+            with telling_of_limit(self._api_key):
+                self._call = open_operation(
+                    customer_id=customer_id,
+                    operation=self._operation,
+                    quantity=self._quantity,
+                    event_id=self._key,
+                    api_key=self._api_key,
+                    metadata=self._metadata,
+                )
         except HoldEnded:  # by another worker, a moment ago
             refuse_what_is_done(customer_id=customer_id, event_id=self._key)
             raise

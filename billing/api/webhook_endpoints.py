@@ -178,5 +178,5 @@ def _tell_audit_log(request: Request, endpoint: WebhookEndpoint, verb: str) -> N
             actor=caller_user(request),
             action=f"webhookendpoint.{verb}",
             target=endpoint,
-            after={"url": endpoint.url, "key": getattr(caller_key(request), "key_id", None)},
+            after={"host": endpoint.host, "key": getattr(caller_key(request), "key_id", None)},
         )

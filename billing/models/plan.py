@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
@@ -10,6 +11,7 @@ from simple_history.models import HistoricalRecords
 from billing.models.fields import CreditsField
 
 FREE_SLUG = "free"
+_NO_TEXTS = 'Write a list of texts, such as ["first", "second"].'
 
 
 class PlanInterval(models.TextChoices):
@@ -80,6 +82,16 @@ class Plan(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def clean(self) -> None:
+        """Refuse limits that every call of a customer would stumble over, or that limit otherwise than they say."""
+        self.models_allowed, self.features = self.models_allowed or [], self.features or []
+        lists = {"models_allowed": self.models_allowed, "features": self.features}
+        faults = {name: _NO_TEXTS for name, value in lists.items() if not _is_list_of_texts(value)}
+        if self.requests_per_minute == 0:  # it would be no limit
+            faults["requests_per_minute"] = "Write 1 or more, or leave it empty."
+        if faults:
+            raise ValidationError(faults)
+
     @property
     def is_free(self) -> bool:
         return self.slug == FREE_SLUG
@@ -88,6 +100,10 @@ class Plan(models.Model):
     def is_by_agreement(self) -> bool:
         """Whether one talks to us instead of clicking."""
         return self.price_minor is None
+
+
+def _is_list_of_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(text, str) and text.strip() for text in value)
 
 
 class PlanPrice(models.Model):

@@ -1,5 +1,7 @@
 """Where integrators want to be told of notices, and what was sent there."""
 
+from urllib.parse import urlsplit
+
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -71,7 +73,12 @@ class WebhookEndpoint(models.Model):
         indexes = [models.Index(fields=["free_at"], name="billing_webhook_free", condition=Q(is_enabled=True))]
 
     def __str__(self) -> str:
-        return f"{self.public_id}: {self.url}"
+        return f"{self.public_id}: {self.host}"
+
+    @property
+    def host(self) -> str:
+        """What may be told of the address anywhere: the rest of it may be a secret."""
+        return urlsplit(self.url).hostname or ""
 
 
 class DeliveryState(models.TextChoices):

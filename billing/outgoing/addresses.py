@@ -8,17 +8,12 @@ from urllib.parse import SplitResult, urlsplit
 
 MAX_URL_LENGTH: Final = 2000
 HTTPS_PORT: Final = 443
-# Not for the public, though Python takes them for global: IPv4 addresses of any kind inside of IPv6 ones, sites' own
-# addresses as they were once, the protocols' own and relays, and the host beneath a machine in Azure.
-_SPECIAL: Final = tuple(
-    map(
-        ip_network,
-        (
-            *("::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "fec0::/10"),
-            *("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32"),
-        ),
-    )
-)
+# All that is the public's in IPv6 (www.iana.org/assignments/ipv6-address-space): Python takes more for global, such as
+# IPv4 addresses inside of IPv6 ones, sites' own addresses as they were once, and what is given to nobody.
+_GLOBAL_UNICAST: Final = ip_network("2000::/3")
+# Not for the public, though Python takes them for global: documentation's, the protocols' own and relays, and the host
+# beneath a machine in Azure.
+_SPECIAL: Final = tuple(map(ip_network, ("3fff::/20", "192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32")))
 _VISIBLE: Final = re.compile(r"[!-\[\]-~]+", re.ASCII)  # without the backslash, which browsers read as a slash
 _LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME: Final = re.compile(rf"(?:{_LABEL}\.)+{_LABEL}", re.ASCII)
@@ -65,6 +60,8 @@ def is_public_address(address: str) -> bool:
         inner = parsed.ipv4_mapped or parsed.sixtofour or (parsed.teredo[1] if parsed.teredo else None)
         if inner is not None:
             return is_public_address(str(inner))
+        if parsed not in _GLOBAL_UNICAST:
+            return False
     return parsed.is_global and not parsed.is_multicast and not any(parsed in network for network in _SPECIAL)
 
 

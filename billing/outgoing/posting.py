@@ -75,10 +75,10 @@ def read_retry_after(value: str, *, now: datetime) -> int:
     if text.isascii() and text.isdigit():
         return int(text[:_LONGEST_NUMBER])
     try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
+        moment = parsedate_to_datetime(text).astimezone(UTC)
+    except (ValueError, OverflowError):  # no date, or none that is one in UTC: whoever answers may write anything
         return 0
-    return max(0, round((moment.astimezone(UTC) - now).total_seconds()))
+    return max(0, round((moment - now).total_seconds()))
 
 
 def _read_excerpt(response: io.BufferedIOBase) -> str:

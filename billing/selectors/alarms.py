@@ -31,7 +31,7 @@ _WAITS_TOO_LONG: Final = timedelta(minutes=5)
 
 def find_alarms(*, now: datetime) -> Mapping[AlarmKind, str]:
     """The alarms that hold now, with what is seen."""
-    seen = {kind: look(now) for kind, look in _LOOKS.items()}
+    seen = {kind: look(now) for kind, look in LOOKS.items()}
     return {kind: detail for kind, detail in seen.items() if detail}
 
 
@@ -115,7 +115,7 @@ def _events_wait(now: datetime) -> str:
     return f"{waiting.count} of Stripe's events wait, the oldest since {since:%Y-%m-%d %H:%M} UTC."
 
 
-_LOOKS: Final[Mapping[AlarmKind, Callable[[datetime], str]]] = {
+LOOKS: Final[Mapping[AlarmKind, Callable[[datetime], str]]] = {
     AlarmKind.PAYMENTS_FAILED: _payments_failed,
     AlarmKind.STRIPE_EVENTS_FAILED: _stripe_events_failed,
     AlarmKind.DELIVERIES_FAILED: _deliveries_failed,

@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from billing.models import AutoTopUp, CreditGrant, Notice, TopUpCause, TopUpState
+from django.db.models import QuerySet
+
+from billing.models import AutoTopUp, CreditGrant, Notice, PaymentKind, SubscriptionStatus, TopUpCause, TopUpState
 from billing.models.notice import BANNER_EVENTS
 from billing.notice_kinds import NoticeEvent
 
@@ -15,6 +17,7 @@ _TOP_UPS = (
     NoticeEvent.TOP_UP_AUTHENTICATION_NEEDED,
     NoticeEvent.TOP_UP_TURNED_OFF,
 )
+_UNPAID = (SubscriptionStatus.PAST_DUE, SubscriptionStatus.UNPAID)
 
 
 def read_standing_notices(*, customer_id: int, now: datetime) -> list[Notice]:
@@ -25,7 +28,7 @@ def read_standing_notices(*, customer_id: int, now: datetime) -> list[Notice]:
         dismissed_at__isnull=True,
         occurred_at__gt=now - SHOWN_FOR,
     ).order_by("-occurred_at", "-pk")
-    standing = find_standing(recent[:_MOST], now=now)
+    standing = find_standing(_newest_words(recent), now=now)
     if any(notice.event in _TOP_UPS for notice in standing):
         top_up = AutoTopUp.objects.filter(pk=customer_id).first()
         if top_up is None or top_up.state == TopUpState.ON or top_up.cause == TopUpCause.CUSTOMER:
@@ -33,33 +36,54 @@ def read_standing_notices(*, customer_id: int, now: datetime) -> list[Notice]:
     return _follow_grants(standing)
 
 
+def _newest_words(recent: QuerySet[Notice]) -> list[Notice]:
+    """The newest notices, by one query. Of receipts the last one ends as much as all of them, of each sort."""
+    receipts = recent.filter(event=NoticeEvent.PAYMENT_RECEIPT.value)
+    top_ups = receipts.filter(payload__kind=PaymentKind.AUTO_TOP_UP.value)
+    others = recent.exclude(event=NoticeEvent.PAYMENT_RECEIPT.value)
+    words = others[:_MOST].union(receipts[:1], top_ups[:1], all=True)
+    return sorted(words, key=lambda notice: (notice.occurred_at, notice.pk), reverse=True)
+
+
 def find_standing(newest_first: Iterable[Notice], *, now: datetime) -> list[Notice]:
     """What still stands of a customer's notices: the latest word about each subject, unless that word ended it."""
     seen: set[str] = set()
     standing = []
     for notice in newest_first:
-        subject = _subject_of(notice)
-        if subject in seen:
+        if _changes_nothing(notice):
             continue
-        seen.add(subject)
-        if not _is_over(notice, now=now):
+        subjects = _subjects_of(notice)
+        if seen.isdisjoint(subjects) and not _is_over(notice, now=now):
             standing.append(notice)
+        seen |= subjects
     return standing
 
 
-def _subject_of(notice: Notice) -> str:
+def _subjects_of(notice: Notice) -> set[str]:
     """What a notice is about: of two about one thing the later one counts."""
     payload = notice.payload
     match NoticeEvent(notice.event):
-        case NoticeEvent.PAYMENT_FAILED | NoticeEvent.PAYMENT_RECEIPT:
-            return "payment"
+        case NoticeEvent.PAYMENT_FAILED:
+            return {"payment"}
+        case NoticeEvent.PAYMENT_RECEIPT:
+            return {"payment", "top_up_try"} if payload["kind"] == PaymentKind.AUTO_TOP_UP else {"payment"}
         case NoticeEvent.PAYMENT_DISPUTED:
-            return f"dispute:{payload['dispute']}"
+            return {f"dispute:{payload['dispute']}"}
         case NoticeEvent.CREDITS_EXPIRING:
-            return f"expiry:{_grant_of(notice)}"
+            return {f"expiry:{_grant_of(notice)}"}
+        case NoticeEvent.TOP_UP_FAILED:  # it was on and tried again by itself: one that is paid ends the matter
+            return {"top_up", "top_up_try"}
         case event if event in _TOP_UPS:
-            return "top_up"
-    return f"subscription:{payload['subscription']}"
+            return {"top_up"}
+    return {f"subscription:{payload['subscription']}"}
+
+
+def _changes_nothing(notice: Notice) -> bool:
+    """Whether a word about a plan leaves what was said before as it is: unpaid as it was, or still on a trial."""
+    if notice.event != NoticeEvent.SUBSCRIPTION_UPDATED:
+        return False
+    is_trial = notice.payload["status"] == SubscriptionStatus.TRIALING and not notice.payload["cancel_at"]
+    return is_trial or notice.payload["status"] in _UNPAID
 
 
 def _is_over(notice: Notice, *, now: datetime) -> bool:
@@ -77,14 +101,16 @@ def _is_over(notice: Notice, *, now: datetime) -> bool:
 
 
 def _follow_grants(standing: list[Notice]) -> list[Notice]:
-    """Of credits that lapse, those that are left now: what was used since is not lost."""
+    """Of credits that lapse, those that are left now, and when: what was used since is not lost, nor what stays."""
     expiring = {int(_grant_of(notice)): notice for notice in standing if notice.event == NoticeEvent.CREDITS_EXPIRING}
     if not expiring:
         return standing
-    left = dict(CreditGrant.objects.filter(pk__in=expiring, is_open=True).values_list("pk", "remaining"))
-    for grant_id, notice in expiring.items():
-        notice.payload = {**notice.payload, "amount": f"{left.get(grant_id, 0):.6f}"}
-    used_up = [notice.pk for grant_id, notice in expiring.items() if grant_id not in left]
+    left = CreditGrant.objects.filter(is_open=True, expires_at__isnull=False).only("remaining", "expires_at")
+    grants = left.in_bulk(list(expiring))
+    for grant_id, grant in grants.items():
+        end = {"expires_at": grant.expires_at.isoformat()} if grant.expires_at else {}
+        expiring[grant_id].payload = {**expiring[grant_id].payload, **end, "amount": f"{grant.remaining:.6f}"}
+    used_up = [notice.pk for grant_id, notice in expiring.items() if grant_id not in grants]
     return [notice for notice in standing if notice.pk not in used_up]
 
 

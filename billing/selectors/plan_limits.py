@@ -93,8 +93,10 @@ def limits_of_plan(plan: Plan) -> PlanLimits:
     )
 
 
-def check_call(*, customer_id: int, model: str, tokens: int) -> None:
+def check_call(*, customer_id: int, model: str, tokens: int) -> int | None:
     """Refuse a call that the customer's plan has no room for. `tokens` are those of the question and the answer.
+
+    Gives how many they may be; None where the plan does not say.
 
     Raises:
         ModelNotInPlan, CallAbovePlan: nothing is held.
@@ -104,6 +106,7 @@ def check_call(*, customer_id: int, model: str, tokens: int) -> None:
         raise ModelNotInPlan(model=model, plan=limits.name, models=list(limits.models_allowed))
     if limits.max_call_tokens is not None and tokens > limits.max_call_tokens:
         raise CallAbovePlan(plan=limits.name, limit=limits.max_call_tokens, tokens=tokens)
+    return limits.max_call_tokens
 
 
 def most_api_keys(*, user: User) -> int | None:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from django.db.models import Count, Min, Q
+from django.db.models import Case, Count, F, Min, Q, When
+from django.db.models.functions import Greatest
 
 from billing.models import (
     Adjustment,
@@ -19,6 +20,10 @@ from billing.models import (
 )
 
 UNFINISHED: Final = (EventState.PENDING, EventState.PARKED, EventState.DEAD)
+# One that is not tried yet waits since it was due, which is when it came, or when it was made due again.
+_WAITS_SINCE: Final = Case(
+    When(state=EventState.PENDING, tries=0, then=Greatest("received_at", "next_try_at")), default=F("received_at")
+)
 _IS_WAITING: Final = Q(needs_approval=True, decision="")
 
 
@@ -36,7 +41,7 @@ def unfinished_events() -> Mapping[EventState, Waiting]:
         StripeEvent.objects.filter(state=state)
         .order_by()
         .values_list("state")
-        .annotate(count=Count("pk"), oldest_at=Min("received_at"))
+        .annotate(count=Count("pk"), oldest_at=Min(_WAITS_SINCE))
         for state in UNFINISHED
     ]
     found = {

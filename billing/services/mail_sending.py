@@ -7,7 +7,7 @@ the server's answer and the mark sends it again, a few minutes later, under the 
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from smtplib import SMTPDataError, SMTPRecipientsRefused, SMTPSenderRefused
+from smtplib import SMTPDataError, SMTPRecipientsRefused
 
 import structlog
 from django.core.mail import EmailMultiAlternatives, get_connection
@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 
 class _ServerAway(Exception):
-    """The mail server cannot be reached or takes nothing now; the other mails would fare no better."""
+    """The mail server cannot be reached or takes nothing of us now; the other mails would fare no better."""
 
 
 def send_due_mails(*, limit: int = 500, should_stop: Callable[[], bool] = lambda: False) -> int:
@@ -86,10 +86,10 @@ def _send(mail: OutgoingMail, *, connection: BaseEmailBackend) -> bool:
         message = _message(mail, connection=connection)
         connection.open()  # one for the round: a message opens and closes its own otherwise
         message.send()
-    except (SMTPRecipientsRefused, SMTPSenderRefused, SMTPDataError) as error:
+    except (SMTPRecipientsRefused, SMTPDataError) as error:
         _record_failure(mail, error=error, is_final=_is_final(error))
         return False
-    except OSError as error:  # also what smtplib raises where it is not about this mail
+    except OSError as error:  # also what smtplib raises where it is not about this mail: all of them have our sender
         _record_failure(mail, error=error, is_final=False)
         _close(connection)
         raise _ServerAway(type(error).__name__) from error
@@ -117,7 +117,7 @@ def _message(mail: OutgoingMail, *, connection: BaseEmailBackend) -> EmailMultiA
     return message
 
 
-def _is_final(error: SMTPRecipientsRefused | SMTPSenderRefused | SMTPDataError) -> bool:
+def _is_final(error: SMTPRecipientsRefused | SMTPDataError) -> bool:
     """Whether the server has said that this mail will never be taken (RFC 5321, 4.2.1: 5yz)."""
     if isinstance(error, SMTPRecipientsRefused):
         return all(code >= 500 for code, _ in error.recipients.values())

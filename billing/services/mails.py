@@ -1,6 +1,7 @@
 """The outbox of mails: what is to be sent to whom. `mail_sending.py` sends it."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from django.db import transaction
 from django.utils import timezone
@@ -20,7 +21,7 @@ def plan_mails(notice: Notice) -> None:
     Only somebody with a verified address here is written to: customers of the product that bills through us are told
     by that product, which gets the webhook.
     """
-    if not has_mail(notice):
+    if not has_mail(notice) and not _stands_in(notice):
         return
     customer = BillingCustomer.objects.get(pk=notice.customer_id)
     addresses = list_verified_addresses(user_id=customer.user_id) if customer.user_id else []
@@ -32,6 +33,13 @@ def plan_mails(notice: Notice) -> None:
         defaults={"customer": customer, "kind": notice.event, "next_try_at": timezone.now()},
     )
     transaction.on_commit(_wake_sending)
+
+
+def _stands_in(notice: Notice) -> bool:
+    """Whether a low balance is told of because the same fall went to zero, and of that the customer wants no mail."""
+    if notice.event != NoticeEvent.BALANCE_LOW or Decimal(notice.payload["posted"]) != 0:
+        return False
+    return is_switched_off(customer_id=notice.customer_id, event=NoticeEvent.BALANCE_DEPLETED)
 
 
 def queue_mail(

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from billing import conf
-from billing.models import CreditNote, Payment, PaymentDispute, PaymentKind
+from billing.models import CreditNote, Notice, Payment, PaymentDispute, PaymentKind
 from billing.notice_kinds import NoticeEvent
 from billing.selectors.payments import failed_attempt_messages
 from billing.services.notices import announce
 from billing.services.payment_money_back import MoneyChange
 
-_OPEN, _INQUIRIES, _DECIDED = "opened", "warning_", ("won", "lost")
+_OPEN, _INQUIRIES, _PREVENTED = "opened", "warning_", "prevented"
+_ENDS = {"won": "won", "lost": "lost", _PREVENTED: "won"}  # the bank leaves the payment as it is, or does not
 _TOLD_BY_THEIR_OWN = (PaymentKind.AUTO_TOP_UP, PaymentKind.PLAN)  # events of top-ups and of subscriptions
 
 
@@ -129,8 +130,10 @@ def _announce_dispute(payment: Payment, dispute: PaymentDispute) -> None:
     """That it began, and how it ended. A bank's question takes no money, so nobody is told of it."""
     if dispute.status.startswith(_INQUIRIES):
         return
-    status = dispute.status if dispute.status in _DECIDED else _OPEN
+    status = _ENDS.get(dispute.status, _OPEN)
     if status == _OPEN and dispute.closed_at is not None:
+        return
+    if dispute.status == _PREVENTED and not _was_told(payment, dispute):  # as a rule it was over when it began
         return
     announce(
         event=NoticeEvent.PAYMENT_DISPUTED,
@@ -147,3 +150,9 @@ def _announce_dispute(payment: Payment, dispute: PaymentDispute) -> None:
         },
         occurred_at=dispute.closed_at or dispute.opened_at,
     )
+
+
+def _was_told(payment: Payment, dispute: PaymentDispute) -> bool:
+    key = f"{dispute.dispute_id}:{_OPEN}"
+    told = Notice.objects.filter(customer_id=payment.customer_id, event=NoticeEvent.PAYMENT_DISPUTED.value, key=key)
+    return told.exists()

@@ -10,6 +10,7 @@ from django.db.models import Q
 from billing import conf
 from billing.errors import InvalidAmount
 from billing.ledger.balances import set_low_threshold
+from billing.ledger.locking import lock_accounts
 from billing.models import CreditBalance, NotificationPreferences
 from billing.money import CREDIT_STEP
 from billing.notice_kinds import SWITCHABLE_EVENTS, NoticeEvent
@@ -69,8 +70,10 @@ def align_thresholds(*, limit: int = 10_000) -> int:
     count = 0
     for customer_id in list(strays.values_list("pk", flat=True)[:limit]):
         with transaction.atomic():
-            set_low_threshold(customer_id=customer_id, threshold=usual)
-            count += 1
+            lock_accounts(customer_ids=[customer_id])
+            if strays.filter(pk=customer_id).exists():  # nobody has set their own meanwhile
+                set_low_threshold(customer_id=customer_id, threshold=usual)
+                count += 1
     if count:
         log.info("thresholds_aligned", count=count, threshold=str(usual))
     return count

@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 
 from billing import conf
 from billing.models import AlarmKind, StaffAlarm
-from billing.selectors.alarms import find_alarms
+from billing.selectors.alarms import LOOKS
 from billing.services.mails import queue_mail
 
 log = structlog.get_logger(__name__)
@@ -17,12 +17,22 @@ def watch_alarms(*, now: datetime) -> int:
     """Look at everything that staff are alarmed about; gives how many alarms began or ended.
 
     Several at once are no harm: one row for each kind is active at a time, by a constraint of the database.
+
+    Raises:
+        RuntimeError: some could not be looked at, and are as they were; all others were.
     """
-    seen = find_alarms(now=now)
-    return sum(
-        _keep_up(kind=kind, detail=seen[kind], now=now) if kind in seen else _end(kind=kind, now=now)
-        for kind in AlarmKind
-    )
+    count = 0
+    broken: list[str] = []
+    for kind, look in LOOKS.items():
+        try:
+            detail = look(now)
+            count += _keep_up(kind=kind, detail=detail, now=now) if detail else _end(kind=kind, now=now)
+        except Exception as error:  # whatever is wrong with one alarm must not silence the others
+            log.exception("staff_alarm_not_watched", kind=kind.value, error=type(error).__name__)
+            broken.append(kind.value)
+    if broken:
+        raise RuntimeError(f"{len(broken)} alarms could not be looked at: {', '.join(broken)}.")
+    return count
 
 
 def _keep_up(*, kind: AlarmKind, detail: str, now: datetime) -> bool:

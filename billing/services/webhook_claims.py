@@ -26,7 +26,7 @@ _LEASE: Final = timedelta(seconds=30)  # a try takes ten seconds at most
 _FIRST_BACK_OFF, _BACK_OFF_GROWTH, _LONGEST_BACK_OFF = timedelta(seconds=10), 4, timedelta(hours=6)
 _FIRST_REST, _LONGEST_REST = timedelta(seconds=2), timedelta(minutes=10)  # of an endpoint that fails
 _GONE: Final = 410
-_DISABLED: Final = """Nothing more is sent to {url}.
+_DISABLED: Final = """Nothing more is sent to your endpoint at {host}.
 
 {reason} What waits there is kept for three days. Mend the endpoint, then enable it on its page, where
 you can also send single messages again: {page}
@@ -145,7 +145,7 @@ def _disable(endpoint: WebhookEndpoint, reason: str, now: datetime) -> None:
             to=list_verified_addresses(user_id=endpoint.created_by_id)[:1],
             kind="webhook_endpoint.disabled",
             subject="A webhook endpoint of yours was disabled",
-            text=_DISABLED.format(url=endpoint.url, reason=reason, page=_page_of(endpoint)),
+            text=_DISABLED.format(host=endpoint.host, reason=reason, page=_page_of(endpoint)),
         )
 
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
-from urllib.parse import urlsplit
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -16,7 +15,7 @@ from billing.models import BillingCustomer, WebhookEndpoint
 from billing.notice_kinds import NoticeEvent
 from billing.outgoing.addresses import UrlRefused, read_target
 from billing.outgoing.signing import new_secret
-from billing.services.notices import announce
+from billing.services.notices import Payload, announce
 from billing.services.sealing import is_sealed_by_first_key, seal, seal_again, unseal
 
 MAX_ENDPOINTS: Final = 10  # of one customer, and of the installation
@@ -145,7 +144,7 @@ def _announce(event: NoticeEvent, endpoint: WebhookEndpoint, *, key: str, **fiel
     What is done to endpoints of the installation is in the audit log. Of the address the host alone is told.
     """
     if endpoint.customer_id is not None:
-        payload = {"endpoint": endpoint.public_id, "host": urlsplit(endpoint.url).hostname, **fields}
+        payload: Payload = {"endpoint": endpoint.public_id, "host": endpoint.host, **fields}
         announce(event=event, customer_id=endpoint.customer_id, key=key, payload=payload)
 
 

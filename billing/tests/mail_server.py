@@ -14,12 +14,24 @@ from aiosmtpd.controller import Controller
 
 @dataclass
 class MailServer:
-    """On a port of its own, which it keeps while it is stopped. `answers` are given before mails are taken."""
+    """On a port of its own, which it keeps while it is stopped. `answers` are given before mails are taken.
+
+    `refuses_sender` is the answer to whoever begins a mail, as of a server that wants a login first.
+    """
 
     port: int
     taken: list[EmailMessage] = field(default_factory=list)
     answers: list[str] = field(default_factory=list)
+    refuses_sender: str = ""
     controller: Controller | None = None
+
+    async def handle_MAIL(  # noqa: N802  # aiosmtpd's name
+        self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
+    ) -> str:
+        if self.refuses_sender:
+            return self.refuses_sender
+        envelope.mail_from = address
+        return "250 OK"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802  # aiosmtpd's name
         if self.answers and (answer := self.answers.pop(0)):

@@ -78,7 +78,7 @@ def delete_webhook(request: HttpRequest, customer: BillingCustomer, endpoint: st
     if request.method != "POST":
         return render(request, "billing/webhook_delete.html", {"endpoint": row})
     with transaction.atomic():
-        tell_audit_log(request, row, "delete", url=row.url)
+        tell_audit_log(request, row, "delete", host=row.host)
         delete_endpoint(endpoint=row)
     messages.success(request, _("The endpoint is deleted. Nothing more is sent to it."))
     return redirect("billing:webhooks")

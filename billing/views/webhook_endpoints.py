@@ -142,7 +142,7 @@ def act_once(request: HttpRequest, *, token: str, act: Callable[[], NewSecret], 
         if not take_form_token(session=request.session, user=signed_in(request), token=token):
             return None
         made = act()
-        tell_audit_log(request, made.endpoint, verb, url=made.endpoint.url)
+        tell_audit_log(request, made.endpoint, verb, host=made.endpoint.host)
     return made
 
 

@@ -1,8 +1,8 @@
-"""What we read of a request; all of it goes to the provider as it came (pure)."""
+"""What we read of a request; all of it goes to the provider as it came, within the plan (pure)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from billing.errors import InvalidRequest
@@ -56,6 +56,14 @@ def read_chat(sent: Any) -> ChatRequest:
         wants_usage=bool((options or {}).get("include_usage")),
         body=body,
     )
+
+
+def keep_within_plan(chat: ChatRequest, *, room: int | None) -> ChatRequest:
+    """The request, whose answers end where the plan does: an answer that nobody bounds may be of any length.
+
+    By the newer of the two fields, which models that think take alone. None: there is nothing to bound.
+    """
+    return chat if room is None else replace(chat, body={**chat.body, "max_completion_tokens": room})
 
 
 def read_object(sent: Any) -> dict[str, Any]:

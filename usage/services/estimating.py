@@ -18,7 +18,10 @@ MAX_MODEL_LENGTH = 120
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """Credits to hold for a call of `model`, and what it costs if the answer is as long as it may be."""
+    """Credits to hold for a call of `model`, and what it costs if the answer is as long as it may be.
+
+    `answer_room` is how many tokens the plan leaves for an answer whose length nobody has bounded; None: any number.
+    """
 
     model: str
     price: PricingConfig
@@ -27,6 +30,7 @@ class Estimate:
     worst_output_tokens: int
     credits: Decimal
     worst_case: Decimal
+    answer_room: int | None = None
 
     @property
     def is_default_price(self) -> bool:
@@ -57,7 +61,7 @@ def estimate_call(
     expected = observed if observed is not None and answers == 1 else max(observed or 0, reserve)
     worst = max(expected, reserve) if max_tokens is None else max_tokens * answers
     expected = min(expected, worst)
-    check_call(customer_id=customer_id, model=model, tokens=input_tokens + worst)
+    limit = check_call(customer_id=customer_id, model=model, tokens=input_tokens + worst)
 
     def credits_for(output: int) -> Decimal:
         tokens = Tokens(input=input_tokens, output=output)
@@ -71,4 +75,5 @@ def estimate_call(
         worst_output_tokens=worst,
         credits=credits_for(expected),
         worst_case=credits_for(worst),
+        answer_room=max(1, (limit - input_tokens) // answers) if limit is not None and max_tokens is None else None,
     )

@@ -15,7 +15,7 @@ from billing.usage_cost import Tokens
 from usage.models import Basis, UsageEvent, UsageStatus
 from usage.services.calls import OpenCall, abandon_call, finish_call, open_estimated_call
 from usage.services.estimating import Estimate, estimate_call
-from usage.services.metered_work import MeteredWork, refuse_what_is_done
+from usage.services.metered_work import MeteredWork, refuse_what_is_done, telling_of_limit
 from usage.services.reported_usage import MAX_TOKENS, tokens_of_usage
 from usage.services.tokens import count_message_tokens, count_tokens
 
@@ -83,13 +83,14 @@ class MeteredCall(MeteredWork):
         if self._call is None:
             refuse_what_is_done(customer_id=self._customer_id, event_id=self._event_id)
             try:
-                self._call = open_estimated_call(
-                    customer_id=self._customer_id,
-                    estimate=self._estimate,
-                    event_id=self._event_id,
-                    api_key=self._api_key,
-                    metadata=self._metadata,
-                )
+                with telling_of_limit(self._api_key):
+                    self._call = open_estimated_call(
+                        customer_id=self._customer_id,
+                        estimate=self._estimate,
+                        event_id=self._event_id,
+                        api_key=self._api_key,
+                        metadata=self._metadata,
+                    )
             except HoldEnded:  # by another worker, a moment ago
                 refuse_what_is_done(customer_id=self._customer_id, event_id=self._event_id)
                 raise

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 
-from billing.errors import BillingError
+from django.utils import timezone
+
+from accounts.models import ApiKey
+from billing.errors import BillingError, KeyLimitReached
+from billing.services.key_limits import placed_by_key
+from billing.services.key_notices import announce_key_limit
 from usage.models import UsageEvent
 from usage.services.call_events import find_event
 from usage.services.calls import OpenCall
@@ -48,6 +55,17 @@ class MeteredWork:
     def fail(self, reason: str) -> None:
         """Say that the work did not succeed, without an exception."""
         self._failure = reason or "It failed."
+
+
+@contextmanager
+def telling_of_limit(api_key: ApiKey | None) -> Iterator[None]:
+    """Whoever's key has no more room this month is told so, as by the API, which does this for its own refusals."""
+    try:
+        yield
+    except KeyLimitReached:
+        if api_key is not None:
+            announce_key_limit(placed_by=placed_by_key(api_key), now=timezone.now())
+        raise
 
 
 def refuse_what_is_done(*, customer_id: int, event_id: str) -> None:

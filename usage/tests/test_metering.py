@@ -14,18 +14,19 @@ from billing.errors import (
     IdempotencyConflict,
     InsufficientCredits,
     InvalidRequest,
+    KeyLimitReached,
     UnknownModel,
 )
-from billing.models import CreditHold, LedgerEntry, PricingConfig
+from billing.models import CreditHold, LedgerEntry, Notice, PricingConfig
 from billing.services.customers import freeze_customer
 from billing.services.holds import expire_stale_holds, release_hold
 from billing.services.key_limits import placed_by_key
 from billing.services.verification import find_ledger_faults
 from billing.usage_cost import Tokens
-from usage.metering import AlreadyCharged, MeteredCall, metered
+from usage.metering import AlreadyCharged, MeteredCall, charge_credits, metered
 from usage.models import Basis, UsageEvent, UsageStatus
 from usage.services.calls import open_call
-from usage.tests.factories import MODEL, balance_of, customer_of, make_key, make_price, make_user
+from usage.tests.factories import MODEL, balance_of, customer_of, make_key, make_operation_price, make_price, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -329,3 +330,24 @@ def test_late_settlement_of_an_expired_hold_counts_once(user: User, price: Prici
     assert first.event.entry is not None
     assert first.event.entry.is_late
     assert_books_are_right(user)
+
+
+def test_a_key_whose_limit_refuses_a_call_is_told_of_as_by_the_api(user: User, price: PricingConfig) -> None:
+    key = make_key(user, monthly_limit=Decimal(1)).key
+
+    for name in ("job-1", "job-2"):
+        with pytest.raises(KeyLimitReached), call_of(user, name, api_key=key):
+            pass
+
+    notice = Notice.objects.get(event="key.limit_reached")
+    assert notice.payload == {"key": key.key_id, "name": "Test", "limit": "1.000000"}
+
+
+def test_an_operation_that_a_keys_limit_refuses_is_told_of_too(user: User) -> None:
+    make_operation_price("image", credits=5)
+    key = make_key(user, monthly_limit=Decimal(1)).key
+
+    with pytest.raises(KeyLimitReached), charge_credits(user, operation="image", idempotency_key="a", api_key=key):
+        pass
+
+    assert Notice.objects.filter(event="key.limit_reached").count() == 1

@@ -117,6 +117,37 @@ def test_the_endpoint_refuses_in_openais_shape_and_holds_nothing(user: User, api
     assert get_balance(user).posted < before
 
 
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_an_answer_whose_length_nobody_bounds_ends_where_the_plan_does(
+    user: User, api: Client, llm: RunningLlm, is_stream: bool
+) -> None:
+    make_free(max_call_tokens=tokens_of("Hello") + 240)  # more than the price's reserve
+    body = {"model": MODEL, "messages": say("Hello"), "stream": is_stream, "n": 2}
+
+    answer = api.post(CHAT, body, content_type="application/json")
+    list(answer)  # all of a stream
+
+    assert answer.status_code == 200
+    [asked] = llm.calls()
+    assert asked["body"]["max_completion_tokens"] == 120
+    assert asked["body"]["messages"] == body["messages"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "bound"), [(None, {}), (500, {"max_tokens": 7}), (500, {"max_completion_tokens": 7})]
+)
+def test_what_needs_no_bound_goes_on_as_it_came(
+    user: User, api: Client, llm: RunningLlm, limit: int | None, bound: dict[str, int]
+) -> None:
+    make_free(max_call_tokens=limit)
+    body = {"model": MODEL, "messages": say("Hello"), **bound}
+
+    assert api.post(CHAT, body, content_type="application/json").status_code == 200
+
+    [asked] = llm.calls()
+    assert asked["body"] == body
+
+
 def test_models_of_other_plans_are_not_listed(user: User, api: Client) -> None:
     make_free(models_allowed=[MODEL])
 

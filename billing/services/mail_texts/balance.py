@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext as _
 
-from billing.services.mail_texts.shapes import BUY, LEDGER, OVERVIEW, Link, Told, Words
+from billing.services.mail_texts.shapes import LEDGER, OVERVIEW, Link, Told, Words
 
 
 def write_low(told: Told) -> Words:
@@ -11,10 +11,12 @@ def write_low(told: Told) -> Words:
         subject=_("Your balance is low: %(left)s credits left") % {"left": left},
         paragraphs=(
             _("Your balance has fallen below %(threshold)s credits.") % {"threshold": told.credits("threshold")},
-            _("Requests go on until your credits are used up. Buy credits in time to keep them going."),
+            _("Requests go on until your credits are used up. Buy credits in time to keep them going.")
+            if told.may_buy
+            else _("Requests go on until your credits are used up."),
         ),
         facts=((_("Credits left"), left), told.when()),
-        action=Link(_("Buy credits"), BUY),
+        action=told.shop(),
     )
 
 
@@ -26,7 +28,7 @@ def write_depleted(told: Told) -> Words:
             _("Requests that cost credits are refused (HTTP 402) until credits come in."),
         ),
         facts=((_("Credits left"), told.credits("posted")), told.when()),
-        action=Link(_("Buy credits"), BUY),
+        action=told.shop(),
     )
 
 
@@ -38,7 +40,7 @@ def write_debt(told: Told) -> Words:
             _("The next credits that come in, such as your next purchase, repay this first."),
         ),
         facts=((_("Owed"), _("%(debt)s credits") % {"debt": told.credits("debt")}), told.when()),
-        action=Link(_("Buy credits"), BUY),
+        action=told.shop(),
         more=Link(_("See why in your ledger"), LEDGER),
     )
 

@@ -29,11 +29,12 @@ def write_receipt(told: Told) -> Words:
 
 
 def write_failed(told: Told) -> Words:
+    again = (_("Please try again, with another way to pay if it fails once more."),) if told.may_buy else ()
     return Words(
         subject=_("Your payment of %(amount)s failed") % {"amount": told.money()},
         paragraphs=(
             _("Your bank did not complete this payment. Nothing was charged, and no credits were added."),
-            _("Please try again, with another way to pay if it fails once more."),
+            *again,
         ),
         facts=(
             (_("For"), told.text("description")),
@@ -42,7 +43,7 @@ def write_failed(told: Told) -> Words:
             told.when(),
             told.reference(),
         ),
-        action=Link(_("Try again"), BUY),
+        action=Link(_("Try again"), BUY) if told.may_buy else told.shop(),
     )
 
 

@@ -2,6 +2,7 @@
 
 from billing.models import Notice, Payment
 from billing.notice_kinds import NoticeEvent
+from billing.selectors.selling import sells_to
 from billing.services.mail_texts import account, balance, payments, subscriptions, top_ups
 from billing.services.mail_texts.shapes import Told, Words, Writer
 
@@ -28,6 +29,13 @@ WRITERS: dict[NoticeEvent, Writer] = {
     NoticeEvent.ADJUSTMENT_MADE: account.write_adjustment,
 }
 
+_LEADING_TO_SHOP = (
+    NoticeEvent.BALANCE_LOW,
+    NoticeEvent.BALANCE_DEPLETED,
+    NoticeEvent.BALANCE_DEBT,
+    NoticeEvent.PAYMENT_FAILED,
+)
+
 
 def has_mail(notice: Notice) -> bool:
     """Whether a notice is mailed. One fall through several lines makes several notices and one mail, of the deepest."""
@@ -51,5 +59,6 @@ def words_of(notice: Notice) -> Words:
         paid = Payment.objects.filter(customer_id=notice.customer_id, public_id=payload.get("payment")).first()
         if paid is not None:
             payload, receipt_url = {**payload, "tax_minor": paid.paid_tax_minor}, paid.receipt_url
-    told = Told(payload=payload, occurred_at=notice.occurred_at, receipt_url=receipt_url)
+    may_buy = notice.event not in _LEADING_TO_SHOP or sells_to(notice.customer)
+    told = Told(payload=payload, occurred_at=notice.occurred_at, receipt_url=receipt_url, may_buy=may_buy)
     return WRITERS[NoticeEvent(notice.event)](told)

@@ -45,6 +45,7 @@ class Told:
     payload: Mapping[str, Any]
     occurred_at: datetime
     receipt_url: str = ""
+    may_buy: bool = True  # whether anything is sold to the customer now
 
     def text(self, name: str) -> str:
         return str(self.payload.get(name) or "")
@@ -76,6 +77,10 @@ class Told:
 
     def kind(self) -> str:
         return str(_KIND_LABELS.get(self.text("kind"), self.text("kind")))
+
+    def shop(self) -> Link:
+        """On to buying, or where that cannot be, to the balance."""
+        return Link(_("Buy credits"), BUY) if self.may_buy else Link(_("See your balance"), OVERVIEW)
 
     def when(self) -> tuple[str, str]:
         return _("Date"), show_moment(self.occurred_at)

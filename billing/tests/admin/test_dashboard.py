@@ -191,15 +191,16 @@ def test_usage_and_what_was_given_away(admin: Client, world: World) -> None:
 @pytest.mark.usefixtures("world")
 def test_events_are_told_by_outcome_and_age(admin: Client) -> None:
     StripeEvent.objects.filter(event_id="evt_bob").update(state="done")
+    came_at = timezone.now() - timedelta(minutes=5)
     pending = StripeEvent.objects.create(
         event_id="evt_new",
         type="charge.refunded",
         livemode=False,
         body="{}",
         occurred_at=timezone.now(),
-        next_try_at=timezone.now(),
+        next_try_at=came_at,
     )
-    StripeEvent.objects.filter(pk=pending.pk).update(received_at=timezone.now() - timedelta(minutes=5))
+    StripeEvent.objects.filter(pk=pending.pk).update(received_at=came_at)
 
     tiles = tiles_of(admin)
 

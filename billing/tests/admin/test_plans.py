@@ -12,6 +12,7 @@ from django.test import Client
 from accounts.models import User
 from billing.gateway.client import StripeGateway
 from billing.models import AuditEntry, Plan, PlanPrice
+from billing.selectors.plan_limits import limits_of_plan
 from billing.tests.admin.conftest import World
 from billing.tests.admin.test_customer_page import log_in
 from billing.tests.plan_subscriptions import subscribe
@@ -31,6 +32,42 @@ def owner(world: World) -> Client:
     client = Client()
     client.force_login(User.objects.create_superuser("owner@example.com", "an owner's password"))
     return client
+
+
+def change(owner: Client, plan: Plan, **fields: str) -> str:
+    """The answer to the plan's form with these fields changed; empty where they are taken."""
+    address = f"/admin/billing/plan/{plan.pk}/change/"
+    form = owner.get(address).context["adminform"].form
+    shown = {name: form[name].value() for name in form.fields}
+    sent = {name: "" if value is None else value for name, value in shown.items() if value is not False}
+    inlines = {"prices-TOTAL_FORMS": "0", "prices-INITIAL_FORMS": "0"}
+    answer = owner.post(address, {**sent, **inlines, **fields})
+    return "" if answer.status_code == 302 else answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "fault"),
+    [
+        ("models_allowed", '"gpt-5-mini"', "Write a list of texts"),
+        ("models_allowed", "[1]", "Write a list of texts"),
+        ("models_allowed", '[""]', "Write a list of texts"),
+        ("models_allowed", "7", "Write a list of texts"),
+        ("features", '{"a": "b"}', "Write a list of texts"),
+        ("requests_per_minute", "0", "Write 1 or more, or leave it empty."),
+    ],
+)
+def test_limits_that_would_limit_otherwise_than_they_say_are_refused(
+    owner: Client, enterprise: Plan, field: str, text: str, fault: str
+) -> None:
+    assert fault in change(owner, enterprise, **{field: text})
+
+
+@pytest.mark.parametrize(("text", "models"), [("", []), ("null", []), ('["small", "large"]', ["small", "large"])])
+def test_models_are_a_list_and_without_one_all(owner: Client, enterprise: Plan, text: str, models: list[str]) -> None:
+    assert change(owner, enterprise, models_allowed=text) == ""
+
+    assert Plan.objects.get(pk=enterprise.pk).models_allowed == models
+    assert limits_of_plan(Plan.objects.get(pk=enterprise.pk)).models_allowed == tuple(models)
 
 
 def add_price(plan: Plan) -> str:

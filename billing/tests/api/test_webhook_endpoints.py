@@ -133,6 +133,9 @@ def test_a_key_for_customers_speaks_of_the_installations_endpoints_or_of_the_cus
     assert platform.get(PATH).json()["data"] == []
     acts = AuditEntry.objects.order_by("pk").values_list("action", "after__key")
     assert list(acts) == [(f"webhookendpoint.{verb}", platform.key.key_id) for verb in ("add", "delete")]
+    written = str(list(AuditEntry.objects.values()))
+    assert "hooks.example.com" in written
+    assert URL not in written  # the rest of the address may be a secret
 
 
 def test_deleting_answers_that_it_is_gone(program: Program, buyer: BillingCustomer) -> None:

@@ -3,9 +3,12 @@
 from typing import Any
 
 import pytest
+from django.db import transaction
+from django.utils import timezone
 
 from billing.gateway.client import StripeGateway
-from billing.models import BillingCustomer, Notice, StripeEvent
+from billing.models import BillingCustomer, Notice, PaymentDispute, StripeEvent
+from billing.services.payment_notices import announce_payment, remember
 from billing.tests.flows.refunding import Shop
 from billing.tests.shop import WEBHOOK_SECRET, deliver, make_pack, open_checkout, work_off_all
 from billing.webhooks.replay import replay_event
@@ -62,6 +65,21 @@ def test_a_dispute_is_told_when_it_begins_and_when_it_ends(shop: Shop, outcome: 
     rows = told(shop.customer, "payment.disputed")
     assert [(row["status"], row["frozen"]) for row in rows] == [("opened", True), (outcome, False)]
     assert {row["dispute"] for row in rows} == {dispute}
+
+
+@pytest.mark.parametrize(("is_inquiry", "statuses"), [(False, ["opened", "won"]), (True, [])])
+def test_a_dispute_that_was_prevented_is_told_to_be_over_if_it_was_told_of(
+    shop: Shop, is_inquiry: bool, statuses: list[str]
+) -> None:
+    payment = shop.buy()
+    shop.control.open_dispute(shop.session, inquiry=is_inquiry)
+    shop.hear()
+    PaymentDispute.objects.update(status="prevented", closed_at=timezone.now())
+
+    with transaction.atomic():
+        announce_payment(payment=payment, before=remember(payment), changes=[], has_disputes=True)
+
+    assert [row["status"] for row in told(shop.customer, "payment.disputed")] == statuses
 
 
 def test_a_question_of_the_bank_is_told_to_nobody(shop: Shop) -> None:

@@ -38,6 +38,10 @@ from billing.outgoing.addresses import MAX_URL_LENGTH, Target, UrlRefused, is_pu
         ("168.63.129.16", False),
         ("100.100.100.200", False),
         ("fd00:ec2::254", False),
+        ("5f00::1", False),
+        ("3fff::1", False),
+        ("100:0:0:1::1", False),
+        ("4000::1", False),
     ],
 )
 def test_only_public_addresses_are_spoken_to(address: str, is_public: bool) -> None:

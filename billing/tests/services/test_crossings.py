@@ -2,15 +2,18 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from threading import Event
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 
 from billing.kinds import EntryKind
 from billing.models import BillingCustomer, CreditBalance, Notice, NotificationPreferences
 from billing.services.holds import place_hold, release_hold, settle_hold
 from billing.services.posting import Posting, post_many
 from billing.services.preferences import align_thresholds, set_threshold
+from billing.tests.processes import wait_until
 from billing.tests.shop import make_customer
 from billing.tests.threads import at_once
 from billing.tests.views.rows import add_entry, make_payment
@@ -189,3 +192,32 @@ def test_claw_backs_are_told_and_spending_is_not(customer: BillingCustomer) -> N
     assert notice.payload["balance_after"] == "395.000000"
     assert notice.payload["kind"] == "refund"
     assert notice.payload["payment"].startswith("pay_")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_threshold_that_is_set_while_others_are_aligned_is_kept(settings: Any) -> None:
+    customer = make_customer()
+    settings.LOW_BALANCE_THRESHOLD = 70  # so the balance is one that is to be aligned
+    is_set = Event()
+
+    def set_own() -> int:
+        with transaction.atomic():
+            set_threshold(customer_id=customer.pk, threshold=Decimal(5))
+            is_set.set()
+            wait_until(_somebody_waits_for_us, seconds=20)
+        return 0
+
+    def align() -> int:
+        assert is_set.wait(20)
+        return align_thresholds()
+
+    assert at_once(set_own, align) == [0, 0]
+    assert CreditBalance.objects.get().low_threshold == 5
+
+
+def _somebody_waits_for_us() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid)))"
+        )
+        return bool(cursor.fetchone()[0])

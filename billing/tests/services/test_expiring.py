@@ -7,8 +7,11 @@ import pytest
 import time_machine
 
 from billing.kinds import EntryKind
-from billing.models import BillingCustomer, Notice
+from billing.models import BillingCustomer, CreditGrant, Notice, PlanPeriod
+from billing.services import expiring
 from billing.services.expiring import announce_expiring_credits
+from billing.tests.plan_subscriptions import subscribe
+from billing.tests.plan_world import make_plan
 from billing.tests.views.rows import add_entry
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet_broker")]
@@ -94,3 +97,60 @@ def test_each_grant_is_told_by_itself(customer: BillingCustomer) -> None:
 
     assert look(days=99.5) == 2
     assert sorted(told()) == [1, 7]
+
+
+def test_credits_that_live_longer_after_all_are_told_of_again(customer: BillingCustomer) -> None:
+    give(customer, days=100)
+    for day in (70, 93, 99.5):
+        look(days=day)
+    CreditGrant.objects.update(expires_at=START + timedelta(days=130))  # as when they come back, or are rolled over
+
+    counts = [look(days=day) for day in (99.6, 101, 122.9, 123.1, 129.5, 129.6)]
+
+    assert counts == [0, 1, 0, 1, 1, 0]
+    assert told() == [30, 7, 1, 30, 7, 1]
+
+
+def test_looks_at_once_tell_of_a_new_end_once(customer: BillingCustomer) -> None:
+    give(customer, days=100)
+    look(days=99.5)
+    CreditGrant.objects.update(expires_at=START + timedelta(days=100, hours=6))
+    grant = CreditGrant.objects.get()
+
+    for _ in range(2):  # both have found the grant before either has told of it
+        expiring._announce(grant, days=1)
+
+    assert told() == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("rollover", "changes", "counts"),
+    [
+        ("none", {}, [1, 1]),
+        ("capped", {}, [1, 0]),
+        ("unlimited", {}, [0, 0]),
+        ("unlimited", {"cancel_at": START + timedelta(days=100)}, [1, 1]),
+        ("unlimited", {"ended_at": START}, [1, 1]),
+        ("unlimited", {"status": "past_due"}, [1, 1]),
+    ],
+)
+def test_what_the_next_payment_keeps_is_not_told_of_at_each_of_its_ends(
+    customer: BillingCustomer, rollover: str, changes: dict[str, Any], counts: list[int]
+) -> None:
+    give(customer, days=100, kind=EntryKind.PLAN_ALLOWANCE)
+    cap: dict[str, Any] = {"rollover_cap": 100} if rollover == "capped" else {}
+    subscription = subscribe(customer, make_plan("pro", rollover=rollover, **cap), **changes)
+    period = PlanPeriod.objects.create(
+        customer=customer,
+        subscription_id=subscription.subscription_id,
+        plan=subscription.plan,
+        starts_at=START,
+        ends_at=START + timedelta(days=97),
+        currency="usd",
+    )
+    CreditGrant.objects.update(plan_period=period)
+
+    first = look(days=99.5)
+    CreditGrant.objects.update(expires_at=START + timedelta(days=130))
+
+    assert [first, look(days=129.5)] == counts

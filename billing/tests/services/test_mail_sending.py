@@ -123,6 +123,25 @@ def test_a_mail_that_is_refused_for_ever_is_dead_and_can_be_sent_again(server: M
     assert the_mail().state == "sent"
 
 
+def test_a_server_that_refuses_us_costs_one_try_of_one_mail_and_kills_none(
+    server: MailServer, clock: time_machine.Traveller
+) -> None:
+    queue(3)
+    server.refuses_sender = "530 5.7.0 Authentication required"
+
+    assert send_due_mails() == 0
+    assert sorted(OutgoingMail.objects.values_list("state", "tries")) == [
+        ("pending", 0),
+        ("pending", 0),
+        ("pending", 1),
+    ]
+    assert "Authentication" in OutgoingMail.objects.get(tries=1).last_error
+
+    server.refuses_sender = ""
+    clock.move_to(START + timedelta(minutes=1))
+    assert send_due_mails() == 3
+
+
 def test_after_a_day_of_failures_a_mail_is_dead(server: MailServer, clock: time_machine.Traveller) -> None:
     queue()
     server.answers = ["451 Busy"] * MAX_TRIES

@@ -81,6 +81,25 @@ def test_mails_about_money_say_how_much(reader: BillingCustomer, event: NoticeEv
     assert "$19.00" in mail.html
 
 
+@pytest.mark.parametrize(
+    "event",
+    [NoticeEvent.BALANCE_LOW, NoticeEvent.BALANCE_DEPLETED, NoticeEvent.BALANCE_DEBT, NoticeEvent.PAYMENT_FAILED],
+)
+def test_mails_lead_nobody_to_a_shop_that_is_closed(reader: BillingCustomer, settings: Any, event: NoticeEvent) -> None:
+    notice = say(reader, event)
+    open_shop = render(notice)
+    settings.STRIPE_BILLING_ENABLED = False
+
+    closed_shop = render(notice)
+
+    assert "/billing/buy/" in open_shop.text
+    for text in (closed_shop.text, closed_shop.html):
+        assert "/billing/buy/" not in text
+        assert "Buy credits" not in text
+        assert "try again" not in text.lower()
+        assert "/billing/" in text.partition("/billing/settings/")[0]
+
+
 def test_a_notice_becomes_one_mail_to_the_primary_address(reader: BillingCustomer) -> None:
     assert reader.user is not None
     EmailAddress.objects.create(user=reader.user, email="second@example.com", verified=True)
@@ -122,6 +141,27 @@ def test_what_another_mail_tells_is_not_mailed_twice(
     say(reader, event, **changes)
 
     assert mailed(reader) == []
+
+
+@pytest.mark.parametrize(
+    ("posted", "off", "kinds"),
+    [
+        ("0.000000", {NoticeEvent.BALANCE_DEPLETED}, ["balance.low"]),
+        ("0.000000", {NoticeEvent.BALANCE_DEPLETED, NoticeEvent.BALANCE_LOW}, []),
+        ("0.000000", {NoticeEvent.BALANCE_LOW}, ["balance.depleted"]),
+        ("-5.000000", {NoticeEvent.BALANCE_DEPLETED}, ["balance.debt"]),
+    ],
+)
+def test_a_fall_whose_deepest_line_is_not_wanted_is_told_by_the_one_above(
+    reader: BillingCustomer, posted: str, off: set[NoticeEvent], kinds: list[str]
+) -> None:
+    set_switched_off(customer_id=reader.pk, events=off)
+    say(reader, NoticeEvent.BALANCE_LOW, posted=posted)
+    say(reader, NoticeEvent.BALANCE_DEPLETED, posted=posted)
+    if posted.startswith("-"):
+        say(reader, NoticeEvent.BALANCE_DEBT, posted=posted)
+
+    assert mailed(reader) == kinds
 
 
 @pytest.mark.parametrize("event", [NoticeEvent.HOLD_EXPIRED, NoticeEvent.BALANCE_RECOVERED])

@@ -19,13 +19,14 @@ from billing.models import (
     StripeEvent,
     WebhookAttempt,
 )
-from billing.selectors.alarms import find_alarms
+from billing.selectors.alarms import LOOKS, find_alarms
 from billing.services.staff_alarms import watch_alarms
 from billing.tests.integrator import message_for, subscribe
 from billing.tests.shop import make_customer
 from billing.tests.threads import at_once
 from billing.tests.views.rows import make_payment
 from billing.tests.views.test_invoices import make_invoice
+from billing.webhooks.replay import replay_event
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quiet_broker")]
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -61,7 +62,9 @@ def add_event(name: str, *, state: str, minutes_ago: int = 0, traceback: str = "
         traceback=traceback,
         next_try_at=now if state == "pending" else None,
     )
-    StripeEvent.objects.filter(pk=event.pk).update(received_at=now - timedelta(minutes=minutes_ago))
+    received_at = now - timedelta(minutes=minutes_ago)
+    due_at = received_at if state == "pending" else None
+    StripeEvent.objects.filter(pk=event.pk).update(received_at=received_at, next_try_at=due_at)
 
 
 def fail_events() -> None:
@@ -296,3 +299,44 @@ def test_watchers_at_once_raise_one_alarm_and_write_one_mail() -> None:
     assert sum(counts) == 1
     assert StaffAlarm.objects.count() == 1
     assert OutgoingMail.objects.count() == 1
+
+
+def test_an_event_that_is_replayed_waits_since_then(time_machine: TimeMachineFixture) -> None:
+    time_machine.move_to(NOON, tick=False)
+    add_event("evt_old", state="dead", minutes_ago=60 * 48)
+    replay_event(event_id="evt_old")
+
+    time_machine.shift(300)
+    assert AlarmKind.EVENTS_WAIT not in find_alarms(now=timezone.now())
+    time_machine.shift(1)
+    assert AlarmKind.EVENTS_WAIT in find_alarms(now=timezone.now())
+
+
+def test_an_event_that_fails_again_and_again_waits_since_it_came() -> None:
+    add_event("evt_fails", state="pending", minutes_ago=6, traceback="Traceback")
+    StripeEvent.objects.update(tries=3, next_try_at=timezone.now() + timedelta(minutes=9))
+
+    assert AlarmKind.EVENTS_WAIT in find_alarms(now=timezone.now())
+
+
+def test_an_alarm_that_cannot_be_looked_at_silences_no_other(
+    monkeypatch: pytest.MonkeyPatch, time_machine: TimeMachineFixture
+) -> None:
+    time_machine.move_to(NOON, tick=False)
+    lose_revenue()
+    fail_payments()
+
+    def break_down(now: datetime) -> str:
+        raise KeyError("usd")
+
+    for kind in (AlarmKind.PAYMENTS_FAILED, AlarmKind.FINDINGS_OPEN):
+        monkeypatch.setitem(LOOKS, kind, break_down)
+    StaffAlarm.objects.create(
+        kind=AlarmKind.FINDINGS_OPEN, since=timezone.now(), last_seen_at=timezone.now(), detail="Open findings: 1 high."
+    )
+
+    with pytest.raises(RuntimeError, match="2 alarms could not be looked at: payments_failed, findings_open"):
+        watch_alarms(now=timezone.now())
+
+    active = StaffAlarm.objects.filter(ended_at=None).order_by("kind").values_list("kind", flat=True)
+    assert list(active) == ["findings_open", "revenue_down"]

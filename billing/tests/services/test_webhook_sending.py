@@ -194,7 +194,8 @@ def test_who_made_an_endpoint_is_told_that_it_was_disabled(customer: BillingCust
 
     mail = OutgoingMail.objects.get(kind="webhook_endpoint.disabled")
     assert mail.to == user.email
-    assert receiver.url in mail.text
+    assert "127.0.0.1" in mail.text
+    assert receiver.url not in mail.text  # the rest of the address may be a secret
     assert f"/billing/webhooks/{endpoint.public_id}/" in mail.text
 
 
@@ -286,7 +287,7 @@ def test_a_test_event_comes_whatever_is_subscribed_to(customer: BillingCustomer,
 
 def test_a_slow_endpoint_delays_nobody_else(customer: BillingCustomer, receiver: Receiver) -> None:
     with running_receiver() as slow:
-        slow.wait_seconds = 1.5
+        slow.wait_seconds = 4
         subscribe(customer, slow.url)
         subscribe(customer, receiver.url)
         for _ in range(6):
@@ -301,10 +302,10 @@ def test_a_slow_endpoint_delays_nobody_else(customer: BillingCustomer, receiver:
 
         receiver.act = note
 
-        count = send_due_deliveries(seconds=1)
+        count = send_due_deliveries(seconds=3)
 
         assert len(arrived) == 6
-        assert max(arrived) < 1.4  # not after the slow one
+        assert max(arrived) < 4  # not after the slow one
         assert len(slow.received) == 1
         assert count == 7
 

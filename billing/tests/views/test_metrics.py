@@ -63,6 +63,7 @@ def scrape() -> dict[tuple[str, ...], float]:
 
 def make_event(name: str, *, state: str, minutes_ago: int) -> None:
     now = timezone.now()
+    came_at = now - timedelta(minutes=minutes_ago)
     event = StripeEvent.objects.create(
         event_id=name,
         type="charge.refunded",
@@ -70,9 +71,9 @@ def make_event(name: str, *, state: str, minutes_ago: int) -> None:
         body="{}",
         occurred_at=now,
         state=state,
-        next_try_at=now if state == "pending" else None,
+        next_try_at=came_at if state == "pending" else None,
     )
-    StripeEvent.objects.filter(pk=event.pk).update(received_at=now - timedelta(minutes=minutes_ago))
+    StripeEvent.objects.filter(pk=event.pk).update(received_at=came_at)
 
 
 def test_the_answer_is_prometheus_text() -> None:

@@ -12,6 +12,7 @@ from django.utils import timezone
 from billing.kinds import EntryKind
 from billing.models import AutoTopUp, BillingCustomer, CreditGrant, Notice, TopUpConsent
 from billing.notice_kinds import NoticeEvent
+from billing.services.mail_texts.shapes import show_day
 from billing.services.notices import announce
 from billing.tests.services.payloads import PAYLOADS
 from billing.tests.shop import make_customer, make_pack
@@ -115,6 +116,32 @@ def test_a_later_word_ends_it(
     assert banners(browser) == 0
 
 
+@pytest.mark.parametrize(
+    ("first", "status"),
+    [
+        (NoticeEvent.SUBSCRIPTION_PAYMENT_FAILED, "past_due"),
+        (NoticeEvent.SUBSCRIPTION_PAYMENT_FAILED, "unpaid"),
+        (NoticeEvent.SUBSCRIPTION_TRIAL_ENDING, "trialing"),
+    ],
+)
+def test_a_later_word_that_changes_nothing_about_it_does_not_end_it(
+    browser: Client, customer: BillingCustomer, first: NoticeEvent, status: str
+) -> None:
+    say(customer, first, ago=3)
+
+    say(customer, NoticeEvent.SUBSCRIPTION_UPDATED, ago=2, key="2", status=status, cancel_at=None)
+
+    assert banners(browser) == 1
+
+
+def test_a_trial_that_was_cancelled_is_not_said_to_end_in_a_charge(browser: Client, customer: BillingCustomer) -> None:
+    say(customer, NoticeEvent.SUBSCRIPTION_TRIAL_ENDING, ago=3)
+
+    say(customer, NoticeEvent.SUBSCRIPTION_UPDATED, ago=2, key="2", status="trialing", cancel_at=LATER)
+
+    assert banners(browser) == 0
+
+
 def test_the_end_of_a_trial_says_what_will_be_charged(browser: Client, customer: BillingCustomer) -> None:
     say(customer, NoticeEvent.SUBSCRIPTION_TRIAL_ENDING)
 
@@ -149,6 +176,14 @@ def test_what_was_used_since_is_not_said_to_expire(browser: Client, customer: Bi
     assert banners(browser) == 0
 
 
+def test_credits_that_live_longer_after_all_are_said_to(browser: Client, customer: BillingCustomer) -> None:
+    grant = say_expiring(customer)
+    later = timezone.now() + timedelta(days=20)
+    CreditGrant.objects.filter(pk=grant.pk).update(expires_at=later)
+
+    assert f"500 credits expire on {show_day(later)}" in browser.get(PAGE).content.decode()
+
+
 def test_the_serious_ones_come_first(browser: Client, customer: BillingCustomer) -> None:
     say(customer, NoticeEvent.PAYMENT_DISPUTED, ago=9)
     say(customer, NoticeEvent.PAYMENT_FAILED, ago=1)
@@ -174,6 +209,35 @@ def test_a_top_up_that_the_customer_has_seen_to_is_not_warned_of(
     say(customer, NoticeEvent.TOP_UP_FAILED, ago=2)
 
     assert banners(browser) == shown
+
+
+@pytest.mark.parametrize(("kind", "paid_ago", "shown"), [("auto_top_up", 1, 0), ("auto_top_up", 3, 1), ("pack", 1, 1)])
+def test_a_declined_top_up_is_over_once_one_was_paid(
+    browser: Client, customer: BillingCustomer, kind: str, paid_ago: float, shown: int
+) -> None:
+    make_top_up(customer, days_ago=9, state="on", cause="")
+    say(customer, NoticeEvent.TOP_UP_FAILED, ago=2)
+
+    say(customer, NoticeEvent.PAYMENT_RECEIPT, ago=paid_ago, key="2", kind=kind)
+
+    assert banners(browser) == shown
+
+
+def test_a_top_up_that_is_paused_stays_so_whatever_was_under_way(browser: Client, customer: BillingCustomer) -> None:
+    make_top_up(customer, days_ago=2, state="paused", cause="refund")
+    say(customer, NoticeEvent.TOP_UP_PAUSED, ago=2)
+
+    say(customer, NoticeEvent.PAYMENT_RECEIPT, ago=1, key="2", kind="auto_top_up")
+
+    assert banners(browser) == 1
+
+
+def test_many_payments_hide_nothing_that_still_stands(browser: Client, customer: BillingCustomer) -> None:
+    say(customer, NoticeEvent.PAYMENT_DISPUTED, ago=9)
+    for number in range(60):
+        say(customer, NoticeEvent.PAYMENT_RECEIPT, key=str(number), ago=1, kind="auto_top_up")
+
+    assert "is disputed" in browser.get(PAGE).content.decode()
 
 
 def test_old_notices_and_those_of_others_are_not_shown(browser: Client, customer: BillingCustomer) -> None:
