@@ -233,6 +233,37 @@ def test_navigation_takes_two_lines_of_a_telephone(open_page: Callable[..., Any]
     assert len(lines) == 2
 
 
+def test_a_printed_ledger_is_light_and_says_whose_it_is(
+    open_page: Callable[..., Any], customer: BillingCustomer, keep: Keep
+) -> None:
+    add_entry(customer, "500", description="For the paper")
+    page = open_page(color_scheme="dark")
+    log_in(page)
+    page.goto("/billing/ledger/")
+    owner = page.locator("main").get_by_text("grace@example.com")
+    assert owner.is_hidden()
+
+    page.emulate_media(media="print", color_scheme="dark")
+
+    keep(page, "printed")
+    assert owner.is_visible()
+    assert page.get_by_text("For the paper").is_visible()
+    assert page.locator("body").evaluate("it => getComputedStyle(it).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.locator("h1").evaluate("it => getComputedStyle(it).color") == "rgb(23, 33, 29)"
+    for clicked in (page.locator(".site-header"), page.get_by_role("button", name="Show"), page.get_by_label("Type")):
+        assert clicked.is_hidden()
+
+
+def test_a_printed_ledger_keeps_its_filter(open_page: Callable[..., Any], customer: BillingCustomer) -> None:
+    page = open_page()
+    log_in(page)
+    page.goto("/billing/ledger/?kind=usage")
+
+    page.emulate_media(media="print")
+
+    assert page.get_by_label("Type").is_visible()
+
+
 def test_buttons_beside_a_heading_stand_in_one_line(open_page: Callable[..., Any], customer: BillingCustomer) -> None:
     page = open_page()
     log_in(page)
