@@ -17,7 +17,6 @@ from accounts.audited import AuditedAdmin
 from accounts.models import User
 from accounts.network import client_address
 from billing.admin.base import (
-    NOTHING,
     ReadOnlyAdmin,
     ReadOnlyInline,
     customer_of,
@@ -177,10 +176,32 @@ class SubscriptionAdmin(ReadOnlyAdmin):
     search_fields = ("subscription_id", "customer__public_id", "customer__user__email", "customer__stripe_customer_id")
     search_help_text = "Subscription, customer or e-mail address"
     ordering = ("-pk",)
-    exclude = ("customer", "subscription_id")
+    fields = (
+        "customer_shown",
+        "plan",
+        "status",
+        "price_shown",
+        "quantity",
+        "period_start",
+        "period_end",
+        "cancel_at",
+        "next_plan",
+        "changes_at",
+        "trial_end",
+        "past_due_since",
+        "pause_behavior",
+        "started_at",
+        "canceled_at",
+        "ended_at",
+        "stripe",
+        "items",
+        "read_at",
+    )
     readonly_fields = ("stripe", "customer_shown", "price_shown")
 
-    customer_shown = shown("Customer")(staticmethod(customer_of))
+    @shown("Customer")
+    def customer_shown(self, subscription: Subscription) -> SafeString | str:
+        return customer_of(subscription)
 
     @shown("At Stripe")
     def stripe(self, subscription: Subscription) -> SafeString | str:
@@ -251,11 +272,42 @@ class InvoiceAdmin(ReadOnlyAdmin):
     search_fields = ("number", "invoice_id", "subscription_id", "customer__public_id", "customer__user__email")
     search_help_text = "Number, invoice, subscription, customer or e-mail address"
     ordering = ("-pk",)
-    exclude = ("customer", "invoice_id", "subscription_id", "payment", "hosted_url", "pdf_url")
-    readonly_fields = ("stripe", "customer_shown", "subscription_shown", "payment_shown", "total_shown", "tax_shown")
+    fields = (
+        "number",
+        "customer_shown",
+        "status",
+        "total_shown",
+        "tax_shown",
+        "due_shown",
+        "paid_shown",
+        "balance_shown",
+        "credited_shown",
+        "payment_shown",
+        "subscription_shown",
+        "billing_reason",
+        "attempt_count",
+        "created_at",
+        "paid_at",
+        "stripe",
+        "read_at",
+    )
+    readonly_fields = (
+        "customer_shown",
+        "total_shown",
+        "tax_shown",
+        "due_shown",
+        "paid_shown",
+        "balance_shown",
+        "credited_shown",
+        "payment_shown",
+        "subscription_shown",
+        "stripe",
+    )
     inlines = (InvoiceLineInline, CreditNoteInline)
 
-    customer_shown = shown("Customer")(staticmethod(customer_of))
+    @shown("Customer")
+    def customer_shown(self, invoice: Invoice) -> SafeString | str:
+        return customer_of(invoice)
 
     @shown("Invoice")
     def stripe(self, invoice: Invoice) -> SafeString | str:
@@ -275,4 +327,20 @@ class InvoiceAdmin(ReadOnlyAdmin):
 
     @shown("Tax")
     def tax_shown(self, invoice: Invoice) -> str:
-        return show_money(invoice.tax_minor, invoice.currency) if invoice.tax_minor else NOTHING
+        return show_money(invoice.tax_minor or None, invoice.currency)
+
+    @shown("Due in money")
+    def due_shown(self, invoice: Invoice) -> str:
+        return show_money(invoice.amount_due_minor, invoice.currency)
+
+    @shown("Paid in money")
+    def paid_shown(self, invoice: Invoice) -> str:
+        return show_money(invoice.amount_paid_minor, invoice.currency)
+
+    @shown("Paid from the customer's balance at Stripe; below zero it went there")
+    def balance_shown(self, invoice: Invoice) -> str:
+        return show_money(invoice.from_balance_minor or None, invoice.currency)
+
+    @shown("Taken off by credit notes before it was paid")
+    def credited_shown(self, invoice: Invoice) -> str:
+        return show_money(invoice.credited_before_minor or None, invoice.currency)
