@@ -233,6 +233,34 @@ def test_navigation_takes_two_lines_of_a_telephone(open_page: Callable[..., Any]
     assert len(lines) == 2
 
 
+def test_a_refused_amount_is_said_once_beside_the_focus(
+    open_page: Callable[..., Any], customer: BillingCustomer
+) -> None:
+    page = open_page()
+    log_in(page)
+    page.goto("/billing/buy/custom/?amount=4")
+
+    field, refusal = page.get_by_label("Amount in US dollars"), page.get_by_text("Choose between $5 and $500.")
+    assert field.evaluate("it => it === document.activeElement")
+    assert refusal.count() == 1
+
+    field.fill("25")
+
+    assert refusal.count() == 0
+    assert "25,000 credits" in page.locator("[data-preview]").inner_text()
+
+
+def test_a_box_and_its_label_stay_together_in_columns(open_page: Callable[..., Any], customer: BillingCustomer) -> None:
+    page = open_page()
+    log_in(page)
+    page.goto("/billing/webhooks/new/")
+
+    choices = [label.bounding_box() for label in page.locator("#id_events label").all()]
+
+    assert len({choice["x"] for choice in choices}) == 2
+    assert {choice["height"] for choice in choices} == {choices[0]["height"]}
+
+
 def test_a_printed_ledger_is_light_and_says_whose_it_is(
     open_page: Callable[..., Any], customer: BillingCustomer, keep: Keep
 ) -> None:
