@@ -15,7 +15,7 @@ from billing.views.notice_banners import banners_of_request
 class CreditNoticeMiddleware:
     """`request.credit_notice`: the user's balance where a page should warn of it, else nothing.
 
-    `request.may_buy`: whether that warning may lead to the shop.
+    `request.may_buy`: whether that warning, and buttons on pages, may lead to the shop.
     `request.notice_banners`: what the user was told and has not closed (block `notice_banners`).
 
     It is read when a template asks for it, and shares the header's reading: a page that shows neither asks for neither.

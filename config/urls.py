@@ -20,3 +20,4 @@ urlpatterns: list[URLPattern | URLResolver] = [
 handler400 = "billing.views.errors.bad_request"
 handler403 = "billing.views.errors.forbidden"
 handler404 = "billing.views.errors.not_found"
+handler500 = "billing.views.errors.server_error"

@@ -4,7 +4,7 @@ customers.py      a customer's page: panels, credit or debit, freeze    ledger.p
 payments.py       payments, with what staff do to them; bonuses        events.py    Stripe's inbox and replay
 refunds.py        refunds, disputes, fraud warnings, money movements     refund_requests.py  refunds of staff, approvals
 packs.py          what is for sale                                      dashboard.py the figures on the first page
-plans.py          what is subscribed to; subscriptions, invoices (read-only)
+plans.py          what is subscribed to; subscriptions (read-only)      invoices.py  with lines and credit notes
 prices.py         of models and operations: versions, margins           price_page.py a new version, with its preview
 approvals.py      what staff asked for, and who decides                 adjustments.py  its pages of a customer
 books.py          trial balance, months, journal (beside movements)
@@ -23,6 +23,7 @@ from billing.admin import (
     events,
     findings,
     flags,
+    invoices,
     ledger,
     mails,
     notes,
@@ -46,6 +47,7 @@ __all__ = [
     "events",
     "findings",
     "flags",
+    "invoices",
     "ledger",
     "mails",
     "notes",

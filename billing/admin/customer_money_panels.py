@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.db.models import Sum
+
 from billing.admin.base import NOTHING, show_credits, show_money
 from billing.admin.links import link_to_stripe
 from billing.admin.panels import NEWEST, Panel, link_to_page, make_panel, when
@@ -12,6 +14,7 @@ from billing.models import (
     FraudWarning,
     Payment,
     PaymentDispute,
+    PaymentKind,
     PaymentRefund,
     PaymentState,
     RefundRequest,
@@ -34,22 +37,23 @@ def build_money_panels(*, customer: BillingCustomer) -> list[Panel]:
 
 
 def _payments(customer: BillingCustomer) -> Panel:
-    payments = Payment.objects.filter(customer=customer).order_by("-pk")[:NEWEST]
+    payments = Payment.objects.filter(customer=customer).annotate(brought=Sum("entries__amount")).order_by("-pk")
     rows = [
         [
             link_to_page(payment, payment),
             show_money(payment.amount_minor, payment.currency),
             show_money(payment.paid_amount_minor, payment.paid_currency),
             show_money(payment.given_back_minor or None, payment.paid_currency),
+            "by plan" if payment.kind == PaymentKind.PLAN else show_credits(payment.brought, signed=True),
             PaymentState(payment.state).label,
             when(payment.created_at),
         ]
-        for payment in payments
+        for payment in payments[:NEWEST]
     ]
     return make_panel(
         title="Latest payments",
         model=Payment,
-        headers=["Payment", "Price", "Paid", "Given back", "State", "Started"],
+        headers=["Payment", "Price", "Paid", "Given back", "Credits", "State", "Started"],
         rows=rows,
         empty="Nothing was ever to be paid.",
         filters={"customer__id__exact": customer.pk},

@@ -10,11 +10,14 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from accounts.audited import record_act
 from billing.admin.base import (
+    NOTHING,
     ReadOnlyAdmin,
+    link_to,
     list_address,
     page_action,
     page_address,
@@ -24,7 +27,7 @@ from billing.admin.base import (
 )
 from billing.admin.confirmations import confirmation_page
 from billing.admin.links import link_to_stripe
-from billing.admin.search import payments_for
+from billing.admin.search import payments_for, rows_named
 from billing.models import BillingCustomer, Payment, StripeEvent
 from billing.webhooks.replay import replay_event
 
@@ -52,6 +55,7 @@ class StripeEventAdmin(ReadOnlyAdmin):
         "reason",
         "tries",
         "next_try_at",
+        "about_shown",
         "object_shown",
         "related_shown",
         "livemode",
@@ -156,6 +160,12 @@ class StripeEventAdmin(ReadOnlyAdmin):
     @shown("Event")
     def event_shown(self, event: StripeEvent) -> SafeString | str:
         return link_to_stripe(event.event_id)
+
+    @shown("About")
+    def about_shown(self, event: StripeEvent) -> SafeString | str:
+        """The customers and payments of ours that it names."""
+        rows = rows_named({event.object_id, *event.related_ids} - {""})
+        return format_html_join("", "<div>{}</div>", ([link_to(row)] for row in rows)) or NOTHING
 
     @shown("Names these ids")
     def related_shown(self, event: StripeEvent) -> SafeString | str:

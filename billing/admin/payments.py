@@ -14,6 +14,7 @@ from billing.admin.exports import ExportsRows
 from billing.admin.ledger import OfCustomerAdmin
 from billing.admin.links import link_to_stripe
 from billing.admin.payment_acts import ActsOnPayment
+from billing.admin.payment_answers import tell_attempts, tell_credits
 from billing.admin.payment_inlines import (
     DisputeInline,
     EntryInline,
@@ -94,6 +95,7 @@ class PaymentAdmin(ActsOnPayment, ExportsRows, OfCustomerAdmin):
     readonly_fields = (
         "customer_shown",
         "state_shown",
+        "answer_shown",
         "price_shown",
         "paid_shown",
         "back_shown",
@@ -114,6 +116,7 @@ class PaymentAdmin(ActsOnPayment, ExportsRows, OfCustomerAdmin):
                     "public_id",
                     "customer_shown",
                     "state_shown",
+                    "answer_shown",
                     "mismatch",
                     "accepted_at",
                     "back_shown",
@@ -165,6 +168,10 @@ class PaymentAdmin(ActsOnPayment, ExportsRows, OfCustomerAdmin):
     @shown("State", ordering="state", label=_STATE_COLOURS)
     def state_shown(self, payment: Payment) -> str:
         return PaymentState(payment.state).label
+
+    @shown("What became of its credits")
+    def answer_shown(self, payment: Payment) -> str:
+        return tell_credits(payment)
 
     @shown("Price", ordering="amount_minor")
     def price_shown(self, payment: Payment) -> str:
@@ -218,8 +225,7 @@ class PaymentAdmin(ActsOnPayment, ExportsRows, OfCustomerAdmin):
 
     @shown("Failed attempts")
     def attempts_shown(self, payment: Payment) -> SafeString | str:
-        attempts = [f"{charge}: {facts}" for charge, facts in payment.failed_attempts.items()]
-        return show_preformatted("\n".join(attempts))
+        return show_preformatted(tell_attempts(payment))
 
 
 @admin.register(SignupBonus)

@@ -1,11 +1,10 @@
-"""Plans, which staff edit; subscriptions and invoices, to look at."""
+"""Plans, which staff edit; subscriptions, to look at."""
 
 from __future__ import annotations
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -17,11 +16,9 @@ from accounts.audited import AuditedAdmin
 from accounts.models import User
 from accounts.network import client_address
 from billing.admin.base import (
-    NOTHING,
     ReadOnlyAdmin,
     ReadOnlyInline,
     customer_of,
-    link_to,
     page_action,
     show_credits,
     show_money,
@@ -30,7 +27,7 @@ from billing.admin.base import (
 from billing.admin.confirmations import confirmation_page
 from billing.admin.links import link_to_stripe
 from billing.errors import BillingError
-from billing.models import CreditNote, Invoice, InvoiceLine, Plan, PlanPrice, Subscription
+from billing.models import Plan, PlanPrice, Subscription
 from billing.services.gateway import configured_gateway
 from billing.services.plan_price_adoption import adopt_plan_price
 
@@ -177,10 +174,32 @@ class SubscriptionAdmin(ReadOnlyAdmin):
     search_fields = ("subscription_id", "customer__public_id", "customer__user__email", "customer__stripe_customer_id")
     search_help_text = "Subscription, customer or e-mail address"
     ordering = ("-pk",)
-    exclude = ("customer", "subscription_id")
+    fields = (
+        "customer_shown",
+        "plan",
+        "status",
+        "price_shown",
+        "quantity",
+        "period_start",
+        "period_end",
+        "cancel_at",
+        "next_plan",
+        "changes_at",
+        "trial_end",
+        "past_due_since",
+        "pause_behavior",
+        "started_at",
+        "canceled_at",
+        "ended_at",
+        "stripe",
+        "items",
+        "read_at",
+    )
     readonly_fields = ("stripe", "customer_shown", "price_shown")
 
-    customer_shown = shown("Customer")(staticmethod(customer_of))
+    @shown("Customer")
+    def customer_shown(self, subscription: Subscription) -> SafeString | str:
+        return customer_of(subscription)
 
     @shown("At Stripe")
     def stripe(self, subscription: Subscription) -> SafeString | str:
@@ -189,90 +208,3 @@ class SubscriptionAdmin(ReadOnlyAdmin):
     @shown("Price", ordering="price_minor")
     def price_shown(self, subscription: Subscription) -> str:
         return f"{show_money(subscription.price_minor, subscription.currency)} a {subscription.interval or 'period'}"
-
-
-class InvoiceLineInline(ReadOnlyInline):
-    """What a plan's invoice is for."""
-
-    model = InvoiceLine
-    verbose_name_plural = "Lines"
-    fields = readonly_fields = ("description", "quantity", "amount_shown", "starts_at", "ends_at", "credits_shown")
-    ordering = ("pk",)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[InvoiceLine]:
-        rows: QuerySet[InvoiceLine] = super().get_queryset(request)
-        return rows.select_related("invoice")
-
-    @shown("Amount")
-    def amount_shown(self, line: InvoiceLine) -> str:
-        return show_money(line.amount_minor, line.invoice.currency)
-
-    @shown("Credits of one period")
-    def credits_shown(self, line: InvoiceLine) -> str:
-        return show_credits(line.unit_credits)
-
-
-class CreditNoteInline(ReadOnlyInline):
-    """What the invoice asked less for, or what of its money went back."""
-
-    model = CreditNote
-    verbose_name_plural = "Credit notes"
-    fields = readonly_fields = ("stripe", "total_shown", "ways_shown", "issued_at", "voided_at")
-    ordering = ("-issued_at",)
-
-    @shown("Credit note")
-    def stripe(self, note: CreditNote) -> SafeString | str:
-        return link_to_stripe(note.credit_note_id)
-
-    @shown("Total")
-    def total_shown(self, note: CreditNote) -> str:
-        return show_money(note.total_minor, note.currency)
-
-    @shown("What it did")
-    def ways_shown(self, note: CreditNote) -> str:
-        """Each way by which its money went."""
-        by_refunds = note.total_minor - note.before_payment_minor - note.credited_minor
-        ways = (
-            (note.before_payment_minor, "less to pay"),
-            (by_refunds, "refunded"),
-            (note.to_balance_minor, "into the balance at Stripe"),
-            (note.elsewhere_minor, "outside of Stripe"),
-        )
-        return ", ".join(f"{show_money(amount, note.currency)} {how}" for amount, how in ways if amount)
-
-
-@admin.register(Invoice)
-class InvoiceAdmin(ReadOnlyAdmin):
-    """Invoices of packs and plans as Stripe told them last."""
-
-    list_display = ("__str__", "customer_shown", "status", "total_shown", "tax_shown", "billing_reason", "created_at")
-    list_filter = ("status", "billing_reason", "currency")
-    list_select_related = ("customer__user",)
-    search_fields = ("number", "invoice_id", "subscription_id", "customer__public_id", "customer__user__email")
-    search_help_text = "Number, invoice, subscription, customer or e-mail address"
-    ordering = ("-pk",)
-    exclude = ("customer", "invoice_id", "subscription_id", "payment", "hosted_url", "pdf_url")
-    readonly_fields = ("stripe", "customer_shown", "subscription_shown", "payment_shown", "total_shown", "tax_shown")
-    inlines = (InvoiceLineInline, CreditNoteInline)
-
-    customer_shown = shown("Customer")(staticmethod(customer_of))
-
-    @shown("Invoice")
-    def stripe(self, invoice: Invoice) -> SafeString | str:
-        return link_to_stripe(invoice.invoice_id)
-
-    @shown("Subscription")
-    def subscription_shown(self, invoice: Invoice) -> SafeString | str:
-        return link_to_stripe(invoice.subscription_id)
-
-    @shown("Payment")
-    def payment_shown(self, invoice: Invoice) -> SafeString | str:
-        return link_to(invoice.payment)
-
-    @shown("Total", ordering="total_minor")
-    def total_shown(self, invoice: Invoice) -> str:
-        return show_money(invoice.total_minor, invoice.currency)
-
-    @shown("Tax")
-    def tax_shown(self, invoice: Invoice) -> str:
-        return show_money(invoice.tax_minor, invoice.currency) if invoice.tax_minor else NOTHING

@@ -6,6 +6,7 @@ index on the customer and never by matching text in every row.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, ClassVar
 
 from django.db.models import Model, Q, QuerySet
@@ -49,6 +50,15 @@ def payments_for(term: str) -> list[tuple[int, int]]:
     for model, name in _GIVEN_BACK_NAMES:
         named |= Q(pk__in=model._default_manager.filter(**{name: term}).values("payment"))
     return list(Payment.objects.filter(named).values_list("pk", "customer_id")[:_AT_MOST])
+
+
+def rows_named(names: Collection[str]) -> list[Model]:
+    """The customers and then the payments that an object of Stripe's with these ids is about."""
+    named = Q(public_id__in=names) | Q(checkout_session_id__in=names) | Q(payment_intent_id__in=names)
+    named |= Q(charge_id__in=names) | Q(invoice_id__in=names)
+    payments = list(Payment.objects.filter(named).select_related("customer__user").order_by("pk")[:_AT_MOST])
+    owners = Q(stripe_customer_id__in=names) | Q(pk__in=[payment.customer_id for payment in payments])
+    return [*BillingCustomer.objects.filter(owners).select_related("user").order_by("pk")[:_AT_MOST], *payments]
 
 
 class FoundByCustomer:

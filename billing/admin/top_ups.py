@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from billing.admin.base import NOTHING, link_to, show_credits, show_money, shown
 from billing.admin.ledger import OfCustomerAdmin
 from billing.admin.links import link_to_stripe
-from billing.admin.panels import Panel, link_to_page, make_panel, when
-from billing.models import AutoTopUp, BillingCustomer, TopUpConsent
+from billing.admin.panels import NEWEST, Panel, link_to_page, make_panel, when
+from billing.admin.payment_answers import tell_credits
+from billing.models import AutoTopUp, BillingCustomer, PaymentState, TopUpConsent
+from billing.selectors.top_ups import attempts_of
 from billing.services.top_ups.wording import card_name
 
 
@@ -31,6 +34,7 @@ class AutoTopUpAdmin(OfCustomerAdmin):
         "consent_shown",
         "card_shown",
         "payment_method_shown",
+        "attempts_shown",
     )
 
     @shown("Consent")
@@ -44,6 +48,21 @@ class AutoTopUpAdmin(OfCustomerAdmin):
     @shown("Payment method")
     def payment_method_shown(self, top_up: AutoTopUp) -> SafeString | str:
         return link_to_stripe(top_up.payment_method_id)
+
+    @shown("Latest attempts")
+    def attempts_shown(self, top_up: AutoTopUp) -> SafeString | str:
+        """When, for how much, and what became of the credits, the newest first."""
+        attempts = attempts_of(customer_id=top_up.customer_id)[:NEWEST]
+        lines = [
+            (
+                link_to_page(attempt, when(attempt.created_at)),
+                show_money(attempt.amount_minor, attempt.currency),
+                PaymentState(attempt.state).label,
+                tell_credits(attempt),
+            )
+            for attempt in attempts
+        ]
+        return format_html_join("", "<div>{}, {}, {}. {}</div>", lines) or NOTHING
 
 
 @admin.register(TopUpConsent)

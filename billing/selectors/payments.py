@@ -41,8 +41,11 @@ def checkout_status(*, customer: BillingCustomer, session_id: str) -> CheckoutSt
     """Where the customer's checkout stands; None if no checkout of that id is theirs. A few queries at most."""
     payments = Payment.objects.filter(customer=customer, checkout_session_id=session_id)
     payment = payments.select_related("plan", "pack").first()
-    if payment is None:
-        return None
+    return payment_status(payment) if payment else None
+
+
+def payment_status(payment: Payment) -> CheckoutStatus:
+    """Where a payment stands, as its buyer sees it."""
     if payment.kind == PaymentKind.PLAN:
         return _plan_status(payment)
     return CheckoutStatus(

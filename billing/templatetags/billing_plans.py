@@ -63,10 +63,10 @@ def plan_limit_lines(limits: PlanLimits) -> list[str]:
 def rollover_line(plan: Plan) -> str:
     """What becomes of credits that are left when the next ones come."""
     if plan.is_free or plan.rollover == Rollover.NONE:
-        return _("Credits that are left end with the period")
+        return _("Unused credits end with the period")
     if plan.rollover == Rollover.UNLIMITED or plan.rollover_cap is None:
-        return _("Credits that are left stay")
-    return _("Up to %(cap)s credits that are left stay") % {"cap": format_credits(plan.rollover_cap)}
+        return _("Unused credits carry over")
+    return _("Up to %(cap)s unused credits carry over") % {"cap": format_credits(plan.rollover_cap)}
 
 
 @register.filter

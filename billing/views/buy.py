@@ -97,6 +97,8 @@ def buy_custom(request: HttpRequest, customer: BillingCustomer) -> HttpResponseB
 def _render_shop(
     request: HttpRequest, customer: BillingCustomer, *, custom_form: CustomAmountForm, status: int = 200
 ) -> HttpResponseBase:
+    if custom_form.errors:  # the field stands at the end of a long page
+        custom_form.fields["amount"].widget.attrs["data-focus"] = True
     balance = balance_of_page(request, customer=customer, now=timezone.now())
     context = {
         "balance": balance,

@@ -14,5 +14,6 @@ def home(request: HttpRequest) -> HttpResponseBase:
     """What Prepaid is and what credits cost; who is logged in goes to the overview."""
     if request.user.is_authenticated:
         return redirect("billing:overview")
-    offers = [offer_of_pack(pack=pack, posted=ZERO, held=ZERO) for pack in packs_for_sale()]
+    packs = packs_for_sale() if conf.is_billing_enabled() else []
+    offers = [offer_of_pack(pack=pack, posted=ZERO, held=ZERO) for pack in packs]
     return render(request, "billing/home.html", {"offers": offers, "credits_per_usd": conf.credits_per_usd()})

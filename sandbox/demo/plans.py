@@ -48,7 +48,7 @@ _PLANS: Final[tuple[dict[str, Any], ...]] = (
         "description": "Credits, limits and terms as agreed.",
         "rank": 30,
         "price_minor": None,
-        "features": ["Credits as agreed", "Invoices as agreed", "Somebody who answers"],
+        "features": ["Invoices as agreed", "Somebody who answers"],
     },
 )
 

@@ -54,8 +54,13 @@
           .replace("{after}", number(Number(available) + credits));
       }
     };
+    const forgetRefusal = () => {
+      input.removeAttribute("aria-invalid");
+      input.closest(".field").querySelector(".errorlist")?.remove();
+    };
+    input.addEventListener("input", forgetRefusal, { once: true });
     input.addEventListener("input", update);
-    update();
+    if (input.getAttribute("aria-invalid") !== "true") update(); // what was refused is said beside it already
   };
 
   document.addEventListener("htmx:load", (event) => showLocalTimes(event.detail.elt));

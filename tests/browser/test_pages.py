@@ -14,12 +14,13 @@ from django.utils import timezone
 from accounts.api_keys import issue_key, revoke_key, rotate_key
 from accounts.models import ApiKey, User
 from billing.kinds import EntryKind
-from billing.models import BillingCustomer, Payment
+from billing.models import BillingCustomer, CreditPack, Payment
 from billing.notice_kinds import NoticeEvent
 from billing.services.customers import ensure_customer
 from billing.services.holds import place_hold
 from billing.services.mail_rendering import unsubscribe_url
 from billing.tests.views.rows import add_entry, make_payment
+from billing.tests.views.test_invoices import make_invoice
 from billing.tests.views.test_notice_banners import say
 from tests.browser.steps import payment_form
 from usage.models import UsageEvent
@@ -57,6 +58,14 @@ OWN = {
     "account-email": "/accounts/email/",
     "account-mfa": "/accounts/2fa/",
     "account-sessions": "/accounts/sessions/",
+}
+MONEY = {
+    "overview": "/billing/",
+    "buy": "/billing/buy/",
+    "plans": "/billing/plans/",
+    "payments": "/billing/payments/",
+    "invoices": "/billing/invoices/",
+    "ledger": "/billing/ledger/",
 }
 WIDTHS = (320, 375, 768, 1440)
 Keep = Callable[[Any, str], None]
@@ -194,6 +203,103 @@ def test_full_pages_have_no_barriers(
     prove_who_you_are(page)
 
     look_at(page, {**OWN, **returned, **usage_pages(customer)}, keep=keep)
+
+
+def test_large_numbers_and_long_words_stay_in_the_window(
+    open_page: Callable[..., Any], customer: BillingCustomer, keep: Keep
+) -> None:
+    now = timezone.now()
+    name = "One hundred thousand credits for a large team, with support"
+    large: dict[str, Any] = {"credits": Decimal("1234567890.123456"), "description": name, "currency": "jpy"}
+    CreditPack.objects.create(slug="large", name=name, credits=large["credits"], price_minor=123456789, currency="jpy")
+    add_entry(customer, "1234567890.123456", description="Agreed by contract")
+    add_entry(customer, "-1234567.000412", kind=EntryKind.USAGE, description="unbroken_" * 12)
+    place_hold(customer_id=customer.pk, amount=Decimal("98765432.123456"), key="test:hold")
+    received = {"paid_at": now, "paid_amount_minor": 123456789, "paid_currency": "jpy", "posting_count": 1}
+    paid = make_payment(customer, **large, amount_minor=123456789, **received)
+    make_invoice(customer, "PREPAID-2026-000000123", payment=paid, currency="jpy", total_minor=123456789)
+    page = open_page()
+    log_in(page)
+
+    look_at(page, {**MONEY, "order": "/billing/buy/large/"}, keep=keep)
+
+
+def test_navigation_takes_two_lines_of_a_telephone(open_page: Callable[..., Any], customer: BillingCustomer) -> None:
+    page = open_page(viewport={"width": 375, "height": 800})
+    log_in(page)
+
+    lines = {link.bounding_box()["y"] for link in page.locator(".site-nav a").all()}
+
+    assert len(lines) == 2
+
+
+def test_a_refused_amount_is_said_once_beside_the_focus(
+    open_page: Callable[..., Any], customer: BillingCustomer
+) -> None:
+    page = open_page()
+    log_in(page)
+    page.goto("/billing/buy/custom/?amount=4")
+
+    field, refusal = page.get_by_label("Amount in US dollars"), page.get_by_text("Choose between $5 and $500.")
+    assert field.evaluate("it => it === document.activeElement")
+    assert refusal.count() == 1
+
+    field.fill("25")
+
+    assert refusal.count() == 0
+    assert "25,000 credits" in page.locator("[data-preview]").inner_text()
+
+
+def test_a_box_and_its_label_stay_together_in_columns(open_page: Callable[..., Any], customer: BillingCustomer) -> None:
+    page = open_page()
+    log_in(page)
+    page.goto("/billing/webhooks/new/")
+
+    choices = [label.bounding_box() for label in page.locator("#id_events label").all()]
+
+    assert len({choice["x"] for choice in choices}) == 2
+    assert {choice["height"] for choice in choices} == {choices[0]["height"]}
+
+
+def test_a_printed_ledger_is_light_and_says_whose_it_is(
+    open_page: Callable[..., Any], customer: BillingCustomer, keep: Keep
+) -> None:
+    add_entry(customer, "500", description="For the paper")
+    page = open_page(color_scheme="dark")
+    log_in(page)
+    page.goto("/billing/ledger/")
+    owner = page.locator("main").get_by_text("grace@example.com")
+    assert owner.is_hidden()
+
+    page.emulate_media(media="print", color_scheme="dark")
+
+    keep(page, "printed")
+    assert owner.is_visible()
+    assert page.get_by_text("For the paper").is_visible()
+    assert page.locator("body").evaluate("it => getComputedStyle(it).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.locator("h1").evaluate("it => getComputedStyle(it).color") == "rgb(23, 33, 29)"
+    for clicked in (page.locator(".site-header"), page.get_by_role("button", name="Show"), page.get_by_label("Type")):
+        assert clicked.is_hidden()
+
+
+def test_a_printed_ledger_keeps_its_filter(open_page: Callable[..., Any], customer: BillingCustomer) -> None:
+    page = open_page()
+    log_in(page)
+    page.goto("/billing/ledger/?kind=usage")
+
+    page.emulate_media(media="print")
+
+    assert page.get_by_label("Type").is_visible()
+
+
+def test_buttons_beside_a_heading_stand_in_one_line(open_page: Callable[..., Any], customer: BillingCustomer) -> None:
+    page = open_page()
+    log_in(page)
+    page.goto("/billing/payments/")
+
+    buttons = [button.bounding_box() for button in page.locator(".page-head .button").all()]
+
+    assert [box["y"] for box in buttons] == [buttons[0]["y"]] * 2
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

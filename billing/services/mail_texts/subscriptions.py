@@ -74,7 +74,7 @@ def write_trial_ending(told: Told) -> Words:
 
 def write_payment_failed(told: Told) -> Words:
     is_asked = bool(told.payload.get("action_needed"))
-    again = ((_("Tried again"), told.moment("next_try_at")),) if told.payload.get("next_try_at") else ()
+    again = ((_("Next try"), told.moment("next_try_at")),) if told.payload.get("next_try_at") else ()
     return Words(
         subject=(_("Confirm your payment of %(amount)s") if is_asked else _("We could not collect %(amount)s"))
         % {"amount": told.money()},

@@ -6,7 +6,7 @@ from billing.services.mail_texts.shapes import TOP_UP, Link, Told, Words
 
 
 def write_failed(told: Told) -> Words:
-    again = (_("Tried again"), told.moment("retry_at")) if told.payload.get("retry_at") else None
+    again = (_("Next try"), told.moment("retry_at")) if told.payload.get("retry_at") else None
     return Words(
         subject=_("Automatic top-up of %(amount)s failed") % {"amount": told.money()},
         paragraphs=(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import User
-from billing.models import AuditEntry, AutoTopUp, CreditBalance, Notice
+from billing.models import AuditEntry, AutoTopUp, CreditBalance, Notice, PaymentKind, TopUpConsent
 from billing.tests.admin.conftest import World
 from billing.tests.admin.rows import add_rows_of_everything
+from billing.tests.views.rows import make_payment
 
 pytestmark = pytest.mark.django_db
 
@@ -30,6 +32,26 @@ def test_the_customers_page_shows_it(admin: Client, topped: World) -> None:
     assert "Visa ending in" in page
     assert "$50.00" in page
     assert "turn-off-top-up" in page
+
+
+def test_its_page_tells_of_each_attempt(admin: Client, topped: World) -> None:
+    declined = {
+        "ch_1": {"code": "card_declined", "message": "Your card was declined.", "at": "2026-11-20T12:30:00+00:00"}
+    }
+    consent = TopUpConsent.objects.get(customer=topped.other)
+    payment = make_payment(
+        topped.other,
+        kind=PaymentKind.AUTO_TOP_UP,
+        pack=consent.pack,
+        consent=consent,
+        failed_at=timezone.now(),
+        failed_attempts=declined,
+    )
+
+    page = admin.get(f"/admin/billing/autotopup/{topped.other.pk}/change/").content.decode()
+
+    assert f'href="/admin/billing/payment/{payment.pk}/change/"' in page
+    assert "$10.00, Failed. None: nothing was charged. Your card was declined." in page
 
 
 def test_staff_turn_it_off_with_a_reason(admin: Client, staff: User, topped: World) -> None:

@@ -100,6 +100,19 @@ def test_mails_lead_nobody_to_a_shop_that_is_closed(reader: BillingCustomer, set
         assert "/billing/" in text.partition("/billing/settings/")[0]
 
 
+@pytest.mark.parametrize(
+    ("event", "moment"),
+    [
+        (NoticeEvent.TOP_UP_FAILED, "28 Nov 2026, 14:00 UTC"),
+        (NoticeEvent.SUBSCRIPTION_PAYMENT_FAILED, "1 Dec 2026, 12:00 UTC"),
+    ],
+)
+def test_mails_about_failed_payments_say_when_the_next_try_is(
+    reader: BillingCustomer, event: NoticeEvent, moment: str
+) -> None:
+    assert f"Next try: {moment}" in render(say(reader, event)).text
+
+
 def test_a_notice_becomes_one_mail_to_the_primary_address(reader: BillingCustomer) -> None:
     assert reader.user is not None
     EmailAddress.objects.create(user=reader.user, email="second@example.com", verified=True)

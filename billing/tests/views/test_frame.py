@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.test import Client
+from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import User
@@ -117,6 +118,34 @@ def test_home_tells_strangers_prices_and_bonus(client: Client) -> None:
     assert "$10.00" in page
     assert "Sign up and get 500 credits" in page
     assert "One dollar is 1,000 credits." in page
+
+
+@pytest.mark.django_db
+def test_home_offers_nothing_where_nothing_is_sold(client: Client, settings: Settings) -> None:
+    make_pack(name="Standard")
+    settings.STRIPE_BILLING_ENABLED = False
+
+    page = client.get("/").content.decode()
+
+    assert "Packs and prices" not in page
+    assert "Sign up to buy" not in page
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/billing/", "/billing/payments/", "/billing/ledger/"])
+def test_no_button_leads_to_a_shop_that_is_closed(
+    path: str, browser: Client, customer: BillingCustomer, settings: Settings
+) -> None:
+    shop = 'class="button" href="/billing/buy/"'
+    make_payment(customer, expired_at=timezone.now())
+    open_page = browser.get(path).content.decode()
+    settings.STRIPE_BILLING_ENABLED = False
+
+    page = browser.get(path).content.decode()
+
+    assert shop in open_page
+    assert shop not in page
+    assert "Try again" not in page
 
 
 @pytest.mark.django_db

@@ -59,7 +59,7 @@ def test_plans_are_compared_with_price_credits_limits_and_features(browser: Clie
         assert words in page
     assert "Answers in a day" in page
     assert "mailto:" in page
-    assert "Credits that are left end with the period" in page
+    assert "Unused credits end with the period" in page
 
 
 def test_who_has_no_plan_may_subscribe(browser: Client, plans: list[Plan]) -> None:
