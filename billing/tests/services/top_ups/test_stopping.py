@@ -26,6 +26,16 @@ def _refund(shopper: Shopper) -> None:
     shopper.deliver()
 
 
+def _credit_note(shopper: Shopper) -> None:
+    shopper.sandbox.control.issue_credit_note(shopper.bought.invoice_id, amount=100, way="out_of_band")
+    shopper.deliver()
+
+
+def _credit_note_to_balance(shopper: Shopper) -> None:
+    shopper.sandbox.control.issue_credit_note(shopper.bought.invoice_id, amount=100, way="balance")
+    shopper.deliver()
+
+
 def _dispute(shopper: Shopper) -> None:
     shopper.sandbox.control.open_dispute(str(shopper.bought.payment_intent_id))
     shopper.deliver()
@@ -88,6 +98,8 @@ HAPPENINGS = [
     (_deactivate, ("off", "account_closed")),
     (_delete_user, ("off", "account_closed")),
     (_refund, ("paused", "refund")),
+    (_credit_note, ("paused", "refund")),
+    (_credit_note_to_balance, ("paused", "refund")),
     (_dispute, ("off", "dispute")),
     (_inquiry, ("off", "dispute")),
     (_warning, ("off", "fraud_warning")),
