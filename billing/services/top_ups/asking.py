@@ -70,6 +70,7 @@ def ask_stripe(
 
     Raises:
         BeyondLimit: with tax it is more than may be charged; nothing was taken.
+        CollectsDebt: an older debt at Stripe would be charged along; nothing was taken.
         Withdrawn: meanwhile nothing may be charged any more; nothing was taken.
         EndedBefore: its invoice is void or deleted already; nothing was taken.
         StripeRefused: Stripe will not make such a payment. A declined card is an answer and no refusal.

@@ -40,6 +40,14 @@ class Withdrawn(Exception):
         super().__init__(str(judgement.obstacle))
 
 
+class CollectsDebt(Exception):
+    """It would take what the customer owes at Stripe along, which nobody has agreed to. Nothing was taken."""
+
+    def __init__(self, *, debt_minor: int) -> None:
+        self.debt_minor = debt_minor
+        super().__init__(f"{debt_minor} more than its total is due.")
+
+
 class EndedBefore(Exception):
     """An earlier try ended the invoice and was itself ended before it wrote that down. Nothing was taken."""
 
@@ -53,6 +61,7 @@ def charge_by_invoice(
 
     Raises:
         BeyondLimit: tax makes it more than may be charged.
+        CollectsDebt: an older debt at Stripe makes it more than was agreed to.
         Withdrawn: nothing may be charged any more.
         EndedBefore: the invoice is void or deleted already.
         StripeRefused: Stripe will not make or collect such an invoice.
@@ -60,13 +69,11 @@ def charge_by_invoice(
     """
     invoice = _finalized(attempt=attempt, consent=consent, gateway=gateway)
     if invoice.status == "open":
-        judgement, total_minor = judge_again(), invoice.total_minor or 0
-        if judgement.verdict is not Verdict.CHARGE:
-            invoice = _give_up(invoice, because=Withdrawn(judgement=judgement), attempt=attempt, gateway=gateway)
-        elif total_minor > judgement.most_minor:
-            invoice = _give_up(invoice, because=BeyondLimit(total_minor=total_minor), attempt=attempt, gateway=gateway)
-        else:
+        objection = _find_objection(invoice, judgement=judge_again())
+        if objection is None:
             invoice = _pay(invoice, attempt=attempt, consent=consent, gateway=gateway)
+        else:
+            invoice = _give_up(invoice, because=objection, attempt=attempt, gateway=gateway)
     return invoice, _intent_of(invoice, attempt=attempt, gateway=gateway)
 
 
@@ -104,6 +111,17 @@ def void_unpaid(*, invoice: OwnInvoiceFacts, attempt: Payment, gateway: StripeGa
     with suppress(StripeRefused):  # it was paid or voided meanwhile
         gateway.void_invoice(invoice_id=invoice.id, idempotency_key=_key(attempt, "void"))
     return gateway.retrieve_invoice(invoice_id=invoice.id)
+
+
+def _find_objection(invoice: OwnInvoiceFacts, *, judgement: Judgement) -> Exception | None:
+    """Why an open invoice is not to be paid. What its customer owes at Stripe is due with it, besides its total."""
+    total_minor = invoice.total_minor or 0
+    debt_minor = (invoice.amount_due_minor or 0) - total_minor
+    if judgement.verdict is not Verdict.CHARGE:
+        return Withdrawn(judgement=judgement)
+    if debt_minor > 0:
+        return CollectsDebt(debt_minor=debt_minor)
+    return BeyondLimit(total_minor=total_minor) if total_minor > judgement.most_minor else None
 
 
 def _give_up(

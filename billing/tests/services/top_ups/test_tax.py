@@ -240,6 +240,34 @@ def test_a_limit_that_no_pack_fits_in_pauses_and_is_told(taxed: Shopper, clock: 
     assert "With tax one pack costs more than your limit" in notice.payload["reason"]
 
 
+def test_what_the_customer_owes_at_stripe_is_not_charged_along(taxed: Shopper) -> None:
+    """A final invoice asks for a debt in the customer's balance at Stripe, too: nobody has agreed to that."""
+    taxed.sandbox.control.set_customer_balance(str(taxed.customer.stripe_customer_id), 30)
+    taxed.spend_down_to(0)
+
+    taxed.run()
+
+    (attempt,) = taxed.attempts
+    assert (attempt.state, taxed.state) == ("failed", ("paused", "refused"))
+    assert (invoices(taxed), taxed.charges(), taxed.topped_up()) == ([("void", 1200)], [], 0)
+    stored = taxed.sandbox.control.get_object(str(taxed.customer.stripe_customer_id)) or {}
+    assert stored["balance"] == 30
+    assert "owes at Stripe" in attempt.refusal
+
+
+def test_money_of_the_customer_at_stripe_pays_first(taxed: Shopper) -> None:
+    taxed.sandbox.control.set_customer_balance(str(taxed.customer.stripe_customer_id), -500)
+    taxed.spend_down_to(0)
+
+    taxed.run()
+
+    (attempt,) = taxed.attempts
+    assert (attempt.state, attempt.paid_amount_minor, attempt.mismatch) == ("paid", 1200, "")
+    charged = [charge["amount"] for charge in taxed.sandbox.control.list_objects("charge")]
+    assert sorted(charged) == [700, 1000]
+    assert (taxed.topped_up(), invoices(taxed)) == (1, [("paid", 1200)])
+
+
 def test_a_limit_without_room_for_tax_cannot_be_chosen(taxed: Shopper) -> None:
     taxed.ceiling_minor = 1000
     with pytest.raises(InvalidRequest, match="no room for tax"):
