@@ -8,10 +8,12 @@ from decimal import Decimal
 
 import pytest
 import time_machine
+from django.db import transaction
 
 from billing.credits import add_credits
 from billing.errors import AlreadySubscribed
 from billing.gateway.client import StripeGateway
+from billing.gateway.plan_parsing import parse_subscription
 from billing.kinds import EntryKind
 from billing.models import (
     BillingCustomer,
@@ -24,10 +26,13 @@ from billing.models import (
     Subscription,
     TrialGrant,
 )
+from billing.selectors.plan_figures import read_recurring_revenue
+from billing.selectors.plans import current_plan, running_subscription
 from billing.services.convergence import Convergence
 from billing.services.expiry import expire_lapsed_credits
 from billing.services.payment_reading import refresh_payment
 from billing.services.plan_checkout import start_plan_checkout
+from billing.services.subscriptions import store_subscription
 from billing.tests.flows.subscribing import Subscriber, offer_plans
 from billing.tests.plan_world import amounts, check_books
 from billing.tests.shop import PAGES, WEBHOOK_SECRET, deliver, make_customer, make_pack, open_checkout, work_off_all
@@ -233,6 +238,24 @@ def test_three_seats_have_three_allowances(subscriber: Subscriber) -> None:
     assert subscriber.posted == 60_000
     mirror = Subscription.objects.get(subscription_id=made["id"])
     assert (mirror.quantity, mirror.price_minor) == (3, 5700)
+
+
+def test_no_seats_are_no_paid_plan(subscriber: Subscriber) -> None:
+    """Stripe goes on with such a subscription as if it were a free plan."""
+    subscriber.check_out("pro")
+    found = subscriber.control.get_object(subscriber.subscription) or {}
+    for item in found["items"]["data"]:
+        item["quantity"] = 0
+
+    with transaction.atomic():
+        store_subscription(facts=parse_subscription(found), read_at=NOVEMBER + timedelta(minutes=1))
+
+    mirror, now = Subscription.objects.get(), NOVEMBER + timedelta(minutes=1)
+    assert (mirror.quantity, mirror.price_minor, mirror.status) == (0, 0, "active")
+    current = current_plan(customer=subscriber.customer, now=now)
+    assert (current.plan, current.subscription) == (None, None)
+    assert running_subscription(customer=subscriber.customer) == mirror
+    assert read_recurring_revenue(now=now).monthly == {}
 
 
 def test_invoice_that_is_paid_at_the_third_try_grants_once(subscriber: Subscriber) -> None:
