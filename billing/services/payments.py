@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.models import User
 from billing import conf
 from billing.ledger.locking import lock_accounts
-from billing.models import FindingState, Payment, PaymentKind, PlanPeriod, Severity, TopUpCause
+from billing.models import FindingState, Payment, PaymentKind, PlanPeriod, Severity
 from billing.pricing import Collected, Terms, find_mismatch, is_granted
 from billing.selectors.payments import find_payment
 from billing.services.audit import record_audit
@@ -60,7 +60,7 @@ def converge_payment(*, facts: Sequence[PaymentFacts]) -> Convergence:
     payment.save()
     if changes or payment.given_back_minor or any(one.disputes or one.fraud_warnings for one in facts):
         follow_with_flags(payment=payment)
-    stop_for_news(customer_id=payment.customer_id, news=news)
+    stop_for_news(customer_id=payment.customer_id, news=news, changes=changes)
     has_disputes = any(one.disputes for one in facts)
     announce_payment(payment=payment, before=before, changes=changes, has_disputes=has_disputes)
     return Convergence.CONVERGED
@@ -76,8 +76,7 @@ def converge_credited(*, payment_id: int, credited_minor: int, change: MoneyChan
     payment.credited_minor = credited_minor
     _converge(payment, changes=(change,), told_at=change.occurred_at)
     payment.save()
-    if change.amount_minor > 0:  # to the buyer it is a refund like any other
-        stop_for_news(customer_id=payment.customer_id, news=[TopUpCause.REFUND])
+    stop_for_news(customer_id=payment.customer_id, news=(), changes=(change,))
     announce_payment(payment=payment, before=before, changes=(change,), has_disputes=False)
 
 

@@ -226,6 +226,40 @@ def test_paused_is_turned_off_by_a_dispute(shopper: Shopper) -> None:
     assert shopper.state == ("off", "dispute")
 
 
+@pytest.mark.parametrize("withdraws", [True, False])
+def test_an_inquiry_that_becomes_a_dispute_turns_it_off_again(shopper: Shopper, withdraws: bool) -> None:
+    """It keeps its id. The customer had confirmed after the bank's question, which froze nothing."""
+    control = shopper.sandbox.control
+    inquiry = control.open_dispute(str(shopper.bought.payment_intent_id), inquiry=True)
+    shopper.deliver()
+    shopper.consent()
+
+    control.escalate_inquiry(inquiry["id"], withdraws=withdraws)
+    shopper.deliver()
+    assert shopper.state == ("off", "dispute")
+
+    control.close_dispute(inquiry["id"], "won")
+    shopper.deliver()
+    shopper.spend_down_to(0)
+    shopper.run()
+    assert (shopper.charges(), shopper.state) == ([], ("off", "dispute"))
+
+
+def test_an_appeal_that_takes_the_money_again_turns_it_off_again(shopper: Shopper) -> None:
+    control = shopper.sandbox.control
+    dispute = control.open_dispute(str(shopper.bought.payment_intent_id))
+    control.close_dispute(dispute["id"], "won")
+    shopper.deliver()
+    shopper.consent()
+    shopper.deliver()
+    assert shopper.state == ("on", "")
+
+    control.withdraw_funds(dispute["id"])
+    shopper.deliver()
+
+    assert shopper.state == ("off", "dispute")
+
+
 def test_a_frozen_customer_cannot_turn_it_on(shopper: Shopper) -> None:
     _dispute(shopper)
 
