@@ -9,7 +9,13 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from billing.errors import PaymentDeclined, StripeObjectMissing, StripeRefused, StripeUnavailable
+from billing.errors import (
+    PaymentDeclined,
+    PaymentNeedsAuthentication,
+    StripeObjectMissing,
+    StripeRefused,
+    StripeUnavailable,
+)
 from billing.gateway.client import StripeGateway
 from billing.gateway.facts import PaymentIntentFacts
 from billing.gateway.invoicing import OwnInvoiceFacts
@@ -54,10 +60,11 @@ class EndedBefore(Exception):
 
 def charge_by_invoice(
     *, attempt: Payment, consent: TopUpConsent, judge_again: Callable[[], Judgement], gateway: StripeGateway
-) -> tuple[OwnInvoiceFacts, PaymentIntentFacts | None]:
+) -> tuple[OwnInvoiceFacts, PaymentIntentFacts | None, bool]:
     """The invoice after the attempt to pay it, and its payment intent; one that was not paid is void.
 
-    The way to an open invoice is long: `judge_again` is asked once it is there, right before it is paid.
+    And whether the bank wants to hear from the customer: the intent of a void invoice is canceled, and does not say so
+    any more. The way to an open invoice is long: `judge_again` is asked once it is there, right before it is paid.
 
     Raises:
         BeyondLimit: tax makes it more than may be charged.
@@ -67,14 +74,14 @@ def charge_by_invoice(
         StripeRefused: Stripe will not make or collect such an invoice.
         StripeUnavailable: whether it was charged is unknown.
     """
-    invoice = _finalized(attempt=attempt, consent=consent, gateway=gateway)
+    invoice, needs_customer = _finalized(attempt=attempt, consent=consent, gateway=gateway), False
     if invoice.status == "open":
         objection = _find_objection(invoice, judgement=judge_again())
         if objection is None:
-            invoice = _pay(invoice, attempt=attempt, consent=consent, gateway=gateway)
+            invoice, needs_customer = _pay(invoice, attempt=attempt, consent=consent, gateway=gateway)
         else:
             invoice = _give_up(invoice, because=objection, attempt=attempt, gateway=gateway)
-    return invoice, _intent_of(invoice, attempt=attempt, gateway=gateway)
+    return invoice, _intent_of(invoice, attempt=attempt, gateway=gateway), needs_customer
 
 
 def look_up_invoice(
@@ -197,9 +204,10 @@ def _finalized(*, attempt: Payment, consent: TopUpConsent, gateway: StripeGatewa
 
 def _pay(
     invoice: OwnInvoiceFacts, *, attempt: Payment, consent: TopUpConsent, gateway: StripeGateway
-) -> OwnInvoiceFacts:
+) -> tuple[OwnInvoiceFacts, bool]:
+    """The invoice, paid or void, and whether the bank wants to hear from the customer."""
     try:
-        return gateway.pay_invoice(
+        paid = gateway.pay_invoice(
             invoice_id=invoice.id,
             payment_method_id=consent.payment_method_id,
             idempotency_key=_key(attempt, "pay"),
@@ -208,15 +216,17 @@ def _pay(
         ended = void_unpaid(invoice=invoice, attempt=attempt, gateway=gateway)
         if not decline.payment_intent_id:
             raise
-        return replace(ended, payment_intent_id=decline.payment_intent_id)
+        ended = replace(ended, payment_intent_id=decline.payment_intent_id)
+        return ended, isinstance(decline, PaymentNeedsAuthentication)
     except StripeRefused as refusal:
         found = gateway.retrieve_invoice(invoice_id=invoice.id)
         if found.status == "paid":
-            return found
+            return found, False
         if found.status == "void":
             raise EndedBefore from refusal
         void_unpaid(invoice=found, attempt=attempt, gateway=gateway)
         raise
+    return paid, False
 
 
 def _intent_of(invoice: OwnInvoiceFacts, *, attempt: Payment, gateway: StripeGateway) -> PaymentIntentFacts | None:

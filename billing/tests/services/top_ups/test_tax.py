@@ -19,7 +19,7 @@ from billing.services.top_ups.consenting import turn_off
 from billing.services.top_ups.deciding import decide_top_up
 from billing.services.top_ups.invoicing import _finalized
 from billing.tests.services.top_ups.conftest import Clock
-from billing.tests.top_ups import DECLINED, Shopper
+from billing.tests.top_ups import ASKS, DECLINED, Shopper
 from billing.top_up_rules import next_month_start
 from sandbox.stripe.server import SandboxServer
 
@@ -140,6 +140,21 @@ def test_a_decline_voids_the_invoice(taxed: Shopper, clock: Clock) -> None:
     taxed.run()
     assert taxed.state == ("off", "declined")
     assert invoices(taxed) == [("void", 1200)] * 3
+
+
+def test_a_bank_that_wants_the_customer_pauses_it(taxed: Shopper, clock: Clock) -> None:
+    """Its invoice is void then, and the intent canceled, which says nothing of the bank any more."""
+    taxed.change_card(ASKS)
+    taxed.spend_down_to(0)
+
+    taxed.run()
+
+    assert (invoices(taxed), taxed.state) == ([("void", 1200)], ("authentication_needed", "authentication"))
+    notice = Notice.objects.get(event=NoticeEvent.TOP_UP_AUTHENTICATION_NEEDED)
+    assert f"/billing/buy/{taxed.pack.slug}/?save_card=1" in notice.payload["url"]
+    clock.move(days=1)
+    taxed.run()
+    assert len(taxed.attempts) == 1
 
 
 def test_tax_counts_towards_the_limit(taxed: Shopper, clock: Clock) -> None:
