@@ -126,7 +126,7 @@ class TopUpForm(forms.Form):
     ceiling = forms.DecimalField(
         label=_("Charge at most, in a calendar month"),
         min_value=Decimal(0),
-        max_digits=9,
+        max_digits=15,
         decimal_places=3,
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
         help_text=_("In the currency of the pack, and not less than its price. Tax counts, too."),

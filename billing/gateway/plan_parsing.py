@@ -160,7 +160,7 @@ def _parse_item(item: Json) -> SubscriptionItemFacts:
         price_id=_id(price),
         unit_amount_minor=_amount(price.get("unit_amount")),
         interval=_text(_mapping(price.get("recurring")).get("interval"))[:5],
-        quantity=_amount(item.get("quantity")) or 1,
+        quantity=_quantity(item),
         period_start=_moment(item.get("current_period_start")),
         period_end=_moment(item.get("current_period_end")),
     )
@@ -182,7 +182,7 @@ def _parse_line(line: Json) -> InvoiceLineFacts:
         or _id(of_invoice_item.get("subscription"))
         or _id(line.get("subscription")),
         price_id=_id(price),
-        quantity=_amount(line.get("quantity")) or 1,
+        quantity=_quantity(line),
         is_proration=of_item.get("proration") is True or of_invoice_item.get("proration") is True,
         description=_text(line.get("description"))[:500],
         amount_minor=amount,
@@ -192,6 +192,12 @@ def _parse_line(line: Json) -> InvoiceLineFacts:
         starts_at=_required(_moment(period.get("start")), "period", line),
         ends_at=_required(_moment(period.get("end")), "period", line),
     )
+
+
+def _quantity(of: Json) -> int:
+    """How many are meant: one where that is not said. None at all are possible, and free."""
+    quantity = _amount(of.get("quantity"))
+    return 1 if quantity is None else quantity
 
 
 def paid_from_balance(invoice: Json) -> int:

@@ -27,7 +27,7 @@ _LIMITS: Final = """
         plan.max_api_keys
     FROM billing_plan AS plan
     LEFT JOIN billing_subscription AS running ON running.plan_id = plan.id AND running.customer_id = %(customer)s
-        AND running.ended_at IS NULL AND (running.status IN ('trialing', 'active') OR (
+        AND running.ended_at IS NULL AND running.quantity > 0 AND (running.status IN ('trialing', 'active') OR (
             running.status = 'past_due' AND coalesce(running.past_due_since, running.read_at) > %(overdue_from)s))
     WHERE running.id IS NOT NULL OR (plan.slug = 'free' AND EXISTS (
         SELECT FROM billing_billingcustomer WHERE id = %(customer)s AND user_id IS NOT NULL))

@@ -101,7 +101,9 @@ def running_subscription(*, customer: BillingCustomer) -> Subscription | None:
 
 
 def counts(subscription: Subscription, *, now: datetime) -> bool:
-    """Whether a subscription that has not ended gives its plan now."""
+    """Whether a subscription that has not ended gives its plan now. One of no seats is paid for by nobody."""
+    if not subscription.quantity:
+        return False
     if subscription.status in _GOING_ON:
         return True
     since = subscription.past_due_since or subscription.read_at

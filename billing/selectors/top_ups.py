@@ -14,6 +14,7 @@ from billing.models import (
     CreditPack,
     Payment,
     PaymentKind,
+    PaymentRefund,
     RefundRequest,
     RefundRequestState,
     TopUpCause,
@@ -97,9 +98,11 @@ def read_situation(
 
 
 def has_open_refund(*, customer_id: int) -> bool:
-    """Whether staff have asked for a refund of a payment of the customer, and Stripe has not answered yet."""
-    states = (RefundRequestState.READY, RefundRequestState.SENT)
-    return RefundRequest.objects.filter(payment__customer_id=customer_id, state__in=states).exists()
+    """Whether staff have asked for a refund of a payment of the customer, and it is not made and merged yet."""
+    known = PaymentRefund.objects.filter(payment__customer_id=customer_id).values("refund_id")
+    is_open = Q(state__in=(RefundRequestState.READY, RefundRequestState.SENT))
+    is_unmerged = Q(state=RefundRequestState.ACCEPTED) & ~Q(refund_id__in=known)
+    return RefundRequest.objects.filter(is_open | is_unmerged, payment__customer_id=customer_id).exists()
 
 
 def claw_back_debt(*, customer_id: int) -> Decimal:

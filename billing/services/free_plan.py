@@ -39,18 +39,28 @@ def grant_free_plan(
 
     Due are verified customers who signed up before the month, were seen in the last 60 days and have no paid
     subscription. The credits expire with the month.
+
+    Raises:
+        RuntimeError: some customers' books do not add up, so they got nothing; everybody else did.
     """
     first = now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    result = FreeMonth(month=f"{first:%Y-%m}")
+    result, broken = FreeMonth(month=f"{first:%Y-%m}"), []
     if conf.free_plan_credits() <= 0:
         return result
     for customer_id in _due(first=first, now=now).values_list("pk", flat=True).iterator(chunk_size=500):
         if should_stop():
             break
         result.looked_at += 1
-        if not dry_run and _grant(customer_id=customer_id, first=first, now=now):
-            result.granted += 1
+        if dry_run:
+            continue
+        try:
+            result.granted += _grant(customer_id=customer_id, first=first, now=now)
+        except RuntimeError as error:  # one customer's broken books must not keep everybody else's credits
+            log.error("free_plan_not_granted", alarm=True, customer_id=customer_id, error=str(error))
+            broken.append(customer_id)
     log.info("free_plan_granted", month=result.month, looked_at=result.looked_at, granted=result.granted)
+    if broken:
+        raise RuntimeError(f"{len(broken)} customers could not get free credits: {broken}. Run reconcile_ledger.")
     return result
 
 

@@ -8,7 +8,7 @@ from billing.errors import AlreadySubscribed, InvalidRequest, PackUnavailable, P
 from billing.models import BillingCustomer, CreditPack, Payment, PaymentKind, Plan, PlanPrice, Subscription
 from billing.money import ZERO, credits_for_minor, format_credits, format_money
 
-_NOT_RUNNING = ("incomplete", "incomplete_expired", "canceled")
+NOT_RUNNING = ("incomplete", "incomplete_expired", "canceled")
 CUSTOM_CURRENCY = "usd"  # the only one with a list price in credits
 
 
@@ -101,7 +101,7 @@ def order_plan(*, slug: str, customer: BillingCustomer) -> Order:
     if offer is None:
         raise PlanUnavailable(plan=slug)
     own = Subscription.objects.filter(customer=customer)
-    running = own.filter(ended_at__isnull=True).exclude(status__in=_NOT_RUNNING).select_related("plan").first()
+    running = own.filter(ended_at__isnull=True).exclude(status__in=NOT_RUNNING).select_related("plan").first()
     if running is not None:
         raise AlreadySubscribed(plan=running.plan.name if running.plan else "a plan")
     return Order(

@@ -211,4 +211,7 @@ def _key(payment: Payment, *, number: int) -> str:
 def _expiry_of(payment: Payment) -> datetime | None:
     if payment.lifetime_days is None or payment.paid_at is None:
         return None
-    return payment.paid_at + timedelta(days=payment.lifetime_days)
+    try:
+        return payment.paid_at + timedelta(days=payment.lifetime_days)
+    except OverflowError:  # beyond the calendar: nobody who has paid may be left without credits for that
+        return None

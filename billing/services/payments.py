@@ -60,7 +60,7 @@ def converge_payment(*, facts: Sequence[PaymentFacts]) -> Convergence:
     payment.save()
     if changes or payment.given_back_minor or any(one.disputes or one.fraud_warnings for one in facts):
         follow_with_flags(payment=payment)
-    stop_for_news(customer_id=payment.customer_id, news=news)
+    stop_for_news(customer_id=payment.customer_id, news=news, changes=changes)
     has_disputes = any(one.disputes for one in facts)
     announce_payment(payment=payment, before=before, changes=changes, has_disputes=has_disputes)
     return Convergence.CONVERGED
@@ -76,6 +76,7 @@ def converge_credited(*, payment_id: int, credited_minor: int, change: MoneyChan
     payment.credited_minor = credited_minor
     _converge(payment, changes=(change,), told_at=change.occurred_at)
     payment.save()
+    stop_for_news(customer_id=payment.customer_id, news=(), changes=(change,))
     announce_payment(payment=payment, before=before, changes=(change,), has_disputes=False)
 
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from billing import conf
 from billing.ledger.grant_lives import GrantLife, change_grant_lives
-from billing.models import CreditGrant, InvoiceStatus, PlanPeriod, Rollover
+from billing.models import CreditGrant, InvoiceStatus, PlanPeriod, Rollover, Subscription
 from billing.money import ZERO
 
 _PAID = Q(lines__invoice__status=InvoiceStatus.PAID, lines__amount_minor__gt=0)
@@ -33,7 +33,8 @@ def settle_plan_lives(*, customer_id: int, subscription_id: str) -> None:
     judged = [grant for grant in earlier if since is None or grant.created_at >= since]
     kept_already = sum((grant.remaining for grant in earlier if grant not in judged), ZERO)
     own = [grant.expires_at for grant in grants if grant.plan_period_id == latest.pk and grant.expires_at]
-    lives = _roll_over(latest, judged, room=_room(latest, kept_already=kept_already), kept_until=max(own, default=None))
+    kept_until = max(own) if own else life_of(latest)  # its own may be used up already
+    lives = _roll_over(judged, room=_room(latest, kept_already=kept_already), kept_until=kept_until)
     if lives:
         change_grant_lives(customer_id=customer_id, lives=lives)
     if since is None or judged:
@@ -57,6 +58,12 @@ def end_with_subscription(*, customer_id: int, subscription_id: str) -> None:
     ]
     if lives:
         change_grant_lives(customer_id=customer_id, lives=lives)
+
+
+def life_of(period: PlanPeriod) -> datetime:
+    """An allowance outlives its period by some days, in which the next payment may come; not where none comes."""
+    has_ended = Subscription.objects.filter(subscription_id=period.subscription_id, ended_at__isnull=False).exists()
+    return period.ends_at if has_ended else period.ends_at + conf.plan_credits_grace()
 
 
 def _latest(subscription_id: str) -> PlanPeriod | None:
@@ -83,9 +90,7 @@ def _room(latest: PlanPeriod, *, kept_already: Decimal) -> Decimal | None:
     return max(ZERO, (cap or ZERO) - kept_already)
 
 
-def _roll_over(
-    latest: PlanPeriod, earlier: Sequence[CreditGrant], *, room: Decimal | None, kept_until: datetime | None
-) -> list[GrantLife]:
+def _roll_over(earlier: Sequence[CreditGrant], *, room: Decimal | None, kept_until: datetime) -> list[GrantLife]:
     """The newest are kept first, as long as the new allowance lasts."""
     now, lives = timezone.now(), []
     for grant in earlier:
@@ -95,6 +100,6 @@ def _roll_over(
         if not keep:  # what ends as a whole lapses, so that holds keep their part of it
             lives.append(GrantLife(grant_id=grant.pk, expires_at=min(grant.expires_at or now, now)))
             continue
-        until = kept_until or latest.ends_at
-        lives.append(GrantLife(grant_id=grant.pk, expires_at=max(grant.expires_at or until, until), keep=keep))
+        ends_at = max(grant.expires_at or kept_until, kept_until)
+        lives.append(GrantLife(grant_id=grant.pk, expires_at=ends_at, keep=keep))
     return lives

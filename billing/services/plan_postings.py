@@ -9,7 +9,6 @@ from typing import Any
 from django.db.models import F, Sum
 from django.utils import timezone
 
-from billing import conf
 from billing.kinds import CLAW_BACKS, EntryKind
 from billing.ledger.posting import expire_lapsed_credits_of, post_entries
 from billing.ledger.shapes import Posting
@@ -21,13 +20,12 @@ from billing.models import (
     Payment,
     PlanMovement,
     PlanPeriod,
-    Subscription,
 )
 from billing.money import ZERO, share_minor
 from billing.plan_pricing import PaidLine, is_counted, plan_posted, plan_target, split_minor
 from billing.services.payment_money_back import MoneyChange
 from billing.services.payment_postings import REVERSALS, name_change, reopen_written_off
-from billing.services.plan_lives import settle_plan_lives
+from billing.services.plan_lives import life_of, settle_plan_lives
 
 _NOT_POSTED_FOR = (EntryKind.EXPIRY, EntryKind.WRITE_OFF)
 
@@ -190,7 +188,7 @@ def _post_allowance(*, period: PlanPeriod, amount: Decimal, cost_minor: int, occ
         occurred_at=occurred_at,
         cost_minor=cost_minor,
         currency=period.currency if is_allowance else "",
-        expires_at=_life_of(period) if is_allowance else None,
+        expires_at=life_of(period) if is_allowance else None,
     )
 
 
@@ -211,12 +209,6 @@ def _post(*, period: PlanPeriod, kind: EntryKind, amount: Decimal, occurred_at: 
             )
         ]
     )
-
-
-def _life_of(period: PlanPeriod) -> datetime:
-    """An allowance outlives its period by some days, in which the next payment may come; not where none comes."""
-    has_ended = Subscription.objects.filter(subscription_id=period.subscription_id, ended_at__isnull=False).exists()
-    return period.ends_at if has_ended else period.ends_at + conf.plan_credits_grace()
 
 
 def _money_of(*, period: PlanPeriod, lines: Sequence[InvoiceLine]) -> PeriodMoney:

@@ -127,7 +127,7 @@ def _change(*, subscription: Subscription, plan: str) -> PortalFlow:
         subscription_id=subscription.subscription_id,
         item_id=str(item["item"]),
         price_id=offer.stripe_price_id,
-        quantity=int(item["quantity"]),
+        quantity=int(item["quantity"]) or 1,
     )
 
 

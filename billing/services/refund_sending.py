@@ -1,7 +1,7 @@
 """Sends refund requests to Stripe: prepare, call with no database transaction open, record.
 
-An outcome that is not known is asked for again with the same stored key for a day; Stripe may forget the key after
-that, so the refund is looked up then and never asked for again.
+An outcome that is not known is asked for again with the same stored key for 23 hours; Stripe may forget the key after
+a day, so the refund is looked up then and never asked for again. What is not there after a day was never made.
 """
 
 from datetime import datetime, timedelta
@@ -23,7 +23,9 @@ from billing.services.payments import converge_payment
 from billing.services.refunds import audit_refund
 
 # https://docs.stripe.com/api/idempotent_requests (2026-10-28.endive): a key is kept for 24 hours at least.
-KEY_LIFETIME = timedelta(hours=24)
+KEY_LIFETIME = timedelta(hours=23)
+# The last call is not under way at Stripe any more then, so what is not there never will be.
+_SURELY_OVER = timedelta(hours=24)
 _LEFT_TO_ITS_PAGE = timedelta(minutes=1)  # who asked for a refund sends it, too; after that it is sent from here
 _SENDABLE = (RefundRequestState.READY, RefundRequestState.SENT)
 _NEVER_MADE = "Stripe did not answer for a day, and has made no such refund. Ask for a new one if it is still wanted."
@@ -58,7 +60,8 @@ def send_due_refunds(*, gateway: StripeGateway, now: datetime, limit: int = 50) 
     """Send what was left unsent or unanswered, oldest first, until Stripe is away; gives how many have an answer."""
     before = now - _LEFT_TO_ITS_PAGE
     is_due = Q(sent_at__lte=before) | Q(sent_at__isnull=True, requested_at__lte=before)
-    due = RefundRequest.objects.filter(is_due, state__in=_SENDABLE).order_by("requested_at", "pk")
+    waits = Q(sent_at__lte=now - KEY_LIFETIME, sent_at__gt=now - _SURELY_OVER)  # not sent any more, not given up yet
+    due = RefundRequest.objects.filter(is_due & ~waits, state__in=_SENDABLE).order_by("requested_at", "pk")
     count = 0
     for request_id in list(due.values_list("public_id", flat=True)[:limit]):
         if send_refund(request_id=request_id, gateway=gateway).state in _SENDABLE:
@@ -83,10 +86,13 @@ def _prepare(*, request_id: str, actor: User | None, address: str) -> RefundRequ
 
 def _call(request: RefundRequest, *, gateway: StripeGateway) -> RefundFacts | None:
     """The refund at Stripe; None if it turns out that none was made and none may be asked for any more."""
-    payment_intent_id = request.payment.payment_intent_id or ""
-    if request.sent_at is not None and request.sent_at <= timezone.now() - KEY_LIFETIME:
+    payment_intent_id, now = request.payment.payment_intent_id or "", timezone.now()
+    if request.sent_at is not None and request.sent_at <= now - KEY_LIFETIME:
         made = gateway.list_refunds_of(payment_intent_id=payment_intent_id)
-        return next((refund for refund in made if refund.request_reference == request.public_id), None)
+        found = next((refund for refund in made if refund.request_reference == request.public_id), None)
+        if found is None and request.sent_at > now - _SURELY_OVER:
+            raise StripeUnavailable("The refund is not there yet.")
+        return found
     return gateway.create_refund(
         payment_intent_id=payment_intent_id,
         amount_minor=request.amount_minor,

@@ -80,7 +80,7 @@ def _write(
     row.customer, row.plan, row.status, row.read_at = customer, plan_of(facts=facts), facts.status, read_at
     row.next_plan, row.changes_at = next_plan_of(facts=facts), facts.changes_at
     row.items = [_item(one) for one in facts.items]
-    row.quantity = sum(item.quantity for item in facts.items) or 1
+    row.quantity = sum(item.quantity for item in facts.items) if facts.items else 1
     row.price_minor = sum((item.unit_amount_minor or 0) * item.quantity for item in facts.items)
     row.currency = facts.currency
     row.interval = next((item.interval for item in facts.items), "")

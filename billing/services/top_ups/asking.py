@@ -28,6 +28,7 @@ class Answer:
 
     intent: PaymentIntentFacts | None
     invoice: OwnInvoiceFacts | None = None
+    needs_customer: bool = False  # the bank said so to whoever charged; the intent may tell it, too
 
     @property
     def is_declined(self) -> bool:
@@ -39,8 +40,8 @@ class Answer:
     @property
     def wants_authentication(self) -> bool:
         """Whether the bank would let it pass if the customer were there."""
-        if self.intent is None:
-            return False
+        if self.intent is None or self.needs_customer:
+            return self.needs_customer
         failure = self.intent.failure
         codes = (failure.code, failure.decline_code) if failure else ()
         return self.intent.status == "requires_action" or "authentication_required" in codes
@@ -70,14 +71,17 @@ def ask_stripe(
 
     Raises:
         BeyondLimit: with tax it is more than may be charged; nothing was taken.
+        CollectsDebt: an older debt at Stripe would be charged along; nothing was taken.
         Withdrawn: meanwhile nothing may be charged any more; nothing was taken.
         EndedBefore: its invoice is void or deleted already; nothing was taken.
         StripeRefused: Stripe will not make such a payment. A declined card is an answer and no refusal.
         StripeUnavailable: whether it was charged is unknown.
     """
     if consent.is_taxed:
-        invoice, intent = charge_by_invoice(attempt=attempt, consent=consent, judge_again=judge_again, gateway=gateway)
-        return Answer(intent=intent, invoice=invoice)
+        invoice, intent, needs_customer = charge_by_invoice(
+            attempt=attempt, consent=consent, judge_again=judge_again, gateway=gateway
+        )
+        return Answer(intent=intent, invoice=invoice, needs_customer=needs_customer)
     try:
         intent = gateway.create_off_session_intent(
             amount_minor=attempt.amount_minor,

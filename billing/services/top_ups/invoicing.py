@@ -9,7 +9,13 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from billing.errors import PaymentDeclined, StripeObjectMissing, StripeRefused, StripeUnavailable
+from billing.errors import (
+    PaymentDeclined,
+    PaymentNeedsAuthentication,
+    StripeObjectMissing,
+    StripeRefused,
+    StripeUnavailable,
+)
 from billing.gateway.client import StripeGateway
 from billing.gateway.facts import PaymentIntentFacts
 from billing.gateway.invoicing import OwnInvoiceFacts
@@ -40,34 +46,42 @@ class Withdrawn(Exception):
         super().__init__(str(judgement.obstacle))
 
 
+class CollectsDebt(Exception):
+    """It would take what the customer owes at Stripe along, which nobody has agreed to. Nothing was taken."""
+
+    def __init__(self, *, debt_minor: int) -> None:
+        self.debt_minor = debt_minor
+        super().__init__(f"{debt_minor} more than its total is due.")
+
+
 class EndedBefore(Exception):
     """An earlier try ended the invoice and was itself ended before it wrote that down. Nothing was taken."""
 
 
 def charge_by_invoice(
     *, attempt: Payment, consent: TopUpConsent, judge_again: Callable[[], Judgement], gateway: StripeGateway
-) -> tuple[OwnInvoiceFacts, PaymentIntentFacts | None]:
+) -> tuple[OwnInvoiceFacts, PaymentIntentFacts | None, bool]:
     """The invoice after the attempt to pay it, and its payment intent; one that was not paid is void.
 
-    The way to an open invoice is long: `judge_again` is asked once it is there, right before it is paid.
+    And whether the bank wants to hear from the customer: the intent of a void invoice is canceled, and does not say so
+    any more. The way to an open invoice is long: `judge_again` is asked once it is there, right before it is paid.
 
     Raises:
         BeyondLimit: tax makes it more than may be charged.
+        CollectsDebt: an older debt at Stripe makes it more than was agreed to.
         Withdrawn: nothing may be charged any more.
         EndedBefore: the invoice is void or deleted already.
         StripeRefused: Stripe will not make or collect such an invoice.
         StripeUnavailable: whether it was charged is unknown.
     """
-    invoice = _finalized(attempt=attempt, consent=consent, gateway=gateway)
+    invoice, needs_customer = _finalized(attempt=attempt, consent=consent, gateway=gateway), False
     if invoice.status == "open":
-        judgement, total_minor = judge_again(), invoice.total_minor or 0
-        if judgement.verdict is not Verdict.CHARGE:
-            invoice = _give_up(invoice, because=Withdrawn(judgement=judgement), attempt=attempt, gateway=gateway)
-        elif total_minor > judgement.most_minor:
-            invoice = _give_up(invoice, because=BeyondLimit(total_minor=total_minor), attempt=attempt, gateway=gateway)
+        objection = _find_objection(invoice, judgement=judge_again())
+        if objection is None:
+            invoice, needs_customer = _pay(invoice, attempt=attempt, consent=consent, gateway=gateway)
         else:
-            invoice = _pay(invoice, attempt=attempt, consent=consent, gateway=gateway)
-    return invoice, _intent_of(invoice, attempt=attempt, gateway=gateway)
+            invoice = _give_up(invoice, because=objection, attempt=attempt, gateway=gateway)
+    return invoice, _intent_of(invoice, attempt=attempt, gateway=gateway), needs_customer
 
 
 def look_up_invoice(
@@ -104,6 +118,17 @@ def void_unpaid(*, invoice: OwnInvoiceFacts, attempt: Payment, gateway: StripeGa
     with suppress(StripeRefused):  # it was paid or voided meanwhile
         gateway.void_invoice(invoice_id=invoice.id, idempotency_key=_key(attempt, "void"))
     return gateway.retrieve_invoice(invoice_id=invoice.id)
+
+
+def _find_objection(invoice: OwnInvoiceFacts, *, judgement: Judgement) -> Exception | None:
+    """Why an open invoice is not to be paid. What its customer owes at Stripe is due with it, besides its total."""
+    total_minor = invoice.total_minor or 0
+    debt_minor = (invoice.amount_due_minor or 0) - total_minor
+    if judgement.verdict is not Verdict.CHARGE:
+        return Withdrawn(judgement=judgement)
+    if debt_minor > 0:
+        return CollectsDebt(debt_minor=debt_minor)
+    return BeyondLimit(total_minor=total_minor) if total_minor > judgement.most_minor else None
 
 
 def _give_up(
@@ -179,9 +204,10 @@ def _finalized(*, attempt: Payment, consent: TopUpConsent, gateway: StripeGatewa
 
 def _pay(
     invoice: OwnInvoiceFacts, *, attempt: Payment, consent: TopUpConsent, gateway: StripeGateway
-) -> OwnInvoiceFacts:
+) -> tuple[OwnInvoiceFacts, bool]:
+    """The invoice, paid or void, and whether the bank wants to hear from the customer."""
     try:
-        return gateway.pay_invoice(
+        paid = gateway.pay_invoice(
             invoice_id=invoice.id,
             payment_method_id=consent.payment_method_id,
             idempotency_key=_key(attempt, "pay"),
@@ -190,15 +216,17 @@ def _pay(
         ended = void_unpaid(invoice=invoice, attempt=attempt, gateway=gateway)
         if not decline.payment_intent_id:
             raise
-        return replace(ended, payment_intent_id=decline.payment_intent_id)
+        ended = replace(ended, payment_intent_id=decline.payment_intent_id)
+        return ended, isinstance(decline, PaymentNeedsAuthentication)
     except StripeRefused as refusal:
         found = gateway.retrieve_invoice(invoice_id=invoice.id)
         if found.status == "paid":
-            return found
+            return found, False
         if found.status == "void":
             raise EndedBefore from refusal
         void_unpaid(invoice=found, attempt=attempt, gateway=gateway)
         raise
+    return paid, False
 
 
 def _intent_of(invoice: OwnInvoiceFacts, *, attempt: Payment, gateway: StripeGateway) -> PaymentIntentFacts | None:

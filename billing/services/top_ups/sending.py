@@ -21,7 +21,7 @@ from billing.ledger.locking import lock_accounts
 from billing.models import AutoTopUp, Payment, TopUpCause, TopUpConsent
 from billing.services.top_ups.asking import Answer, ask_stripe, look_up
 from billing.services.top_ups.deciding import follow_judgement, judge_now
-from billing.services.top_ups.invoicing import BeyondLimit, EndedBefore, Withdrawn
+from billing.services.top_ups.invoicing import BeyondLimit, CollectsDebt, EndedBefore, Withdrawn
 from billing.services.top_ups.recording import record_answer
 from billing.services.top_ups.stopping import stop_top_up
 from billing.top_up_rules import Judgement, Verdict, next_month_start
@@ -31,6 +31,7 @@ KEY_LIFETIME = timedelta(hours=23)
 # A call that was given up is not under way at Stripe any more after this, so what is not there then never will be.
 _SURELY_OVER = timedelta(hours=1)
 _WAITS = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 30, 60))
+_COLLECTS_DEBT = "It would have charged what the customer owes at Stripe, too. Nothing was charged."
 _ENDED_BEFORE = "Its invoice was ended before it was paid. Nothing was charged."
 _NEVER_CHARGED = "Stripe has no such payment. Nothing was charged."
 log = structlog.get_logger(__name__)
@@ -75,6 +76,8 @@ def settle_attempt(*, attempt_id: int, gateway: StripeGateway) -> None:
             cause=TopUpCause.LIMIT_TOO_LOW if never_fits else None,
             until=next_month_start(timezone.now()),
         )
+    except CollectsDebt:
+        _record_end(step=step, reason=_COLLECTS_DEBT, cause=TopUpCause.REFUSED)
     except EndedBefore:
         _record_end(step=step, reason=_ENDED_BEFORE)
     except Withdrawn as withdrawn:

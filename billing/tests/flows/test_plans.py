@@ -8,9 +8,12 @@ from decimal import Decimal
 
 import pytest
 import time_machine
+from django.db import transaction
 
 from billing.credits import add_credits
+from billing.errors import AlreadySubscribed
 from billing.gateway.client import StripeGateway
+from billing.gateway.plan_parsing import parse_subscription
 from billing.kinds import EntryKind
 from billing.models import (
     BillingCustomer,
@@ -23,10 +26,13 @@ from billing.models import (
     Subscription,
     TrialGrant,
 )
+from billing.selectors.plan_figures import read_recurring_revenue
+from billing.selectors.plans import current_plan, running_subscription
 from billing.services.convergence import Convergence
 from billing.services.expiry import expire_lapsed_credits
 from billing.services.payment_reading import refresh_payment
 from billing.services.plan_checkout import start_plan_checkout
+from billing.services.subscriptions import store_subscription
 from billing.tests.flows.subscribing import Subscriber, offer_plans
 from billing.tests.plan_world import amounts, check_books
 from billing.tests.shop import PAGES, WEBHOOK_SECRET, deliver, make_customer, make_pack, open_checkout, work_off_all
@@ -220,6 +226,24 @@ def test_three_seats_have_three_allowances(subscriber: Subscriber) -> None:
     assert (mirror.quantity, mirror.price_minor) == (3, 5700)
 
 
+def test_no_seats_are_no_paid_plan(subscriber: Subscriber) -> None:
+    """Stripe goes on with such a subscription as if it were a free plan."""
+    subscriber.check_out("pro")
+    found = subscriber.control.get_object(subscriber.subscription) or {}
+    for item in found["items"]["data"]:
+        item["quantity"] = 0
+
+    with transaction.atomic():
+        store_subscription(facts=parse_subscription(found), read_at=NOVEMBER + timedelta(minutes=1))
+
+    mirror, now = Subscription.objects.get(), NOVEMBER + timedelta(minutes=1)
+    assert (mirror.quantity, mirror.price_minor, mirror.status) == (0, 0, "active")
+    current = current_plan(customer=subscriber.customer, now=now)
+    assert (current.plan, current.subscription) == (None, None)
+    assert running_subscription(customer=subscriber.customer) == mirror
+    assert read_recurring_revenue(now=now).monthly == {}
+
+
 def test_invoice_that_is_paid_at_the_third_try_grants_once(subscriber: Subscriber) -> None:
     subscriber.check_out("pro")
     subscriber.control.fail_next_payments(subscriber.at_stripe, 2)
@@ -340,6 +364,65 @@ def test_plan_that_no_webhook_told_of_is_found_by_a_check_of_its_payment(subscri
     assert (outcome, subscriber.posted) == (Convergence.CONVERGED, 20_000)
     subscriber.hear()
     assert amounts(subscriber.customer) == ["20000.000000"]
+
+
+def _open_checkout(subscriber: Subscriber, form_key: str) -> str:
+    started = start_plan_checkout(
+        customer=subscriber.customer,
+        slug="pro",
+        form_key=form_key,
+        ui_mode="embedded_page",
+        network_hash="",
+        pages=PAGES,
+        gateway=subscriber.gateway,
+    )
+    return started.session_id
+
+
+def test_who_has_paid_cannot_subscribe_again_before_we_hear_of_it(subscriber: Subscriber) -> None:
+    """Two subscriptions would be charged for month by month."""
+    subscriber.control.pay_session(_open_checkout(subscriber, "first"))
+    assert not Subscription.objects.exists()
+
+    with pytest.raises(AlreadySubscribed, match="Pro"):
+        _open_checkout(subscriber, "second")
+
+    subscriber.hear()
+    assert Subscription.objects.count() == 1
+
+
+def test_who_has_paid_cannot_subscribe_again_while_events_come_out_of_order(subscriber: Subscriber) -> None:
+    subscriber.control.pay_session(_open_checkout(subscriber, "first"))
+    for signed in subscriber.control.take_events(secret=WEBHOOK_SECRET):
+        if json.loads(signed.payload)["type"] == "checkout.session.completed":
+            assert deliver(signed) == 200
+    work_off_all(subscriber.gateway)
+    assert not Subscription.objects.exists()
+
+    with pytest.raises(AlreadySubscribed, match="Pro"):
+        _open_checkout(subscriber, "second")
+
+
+def test_whose_subscription_has_ended_at_stripe_may_subscribe_again(subscriber: Subscriber) -> None:
+    session_id = _open_checkout(subscriber, "first")
+    subscriber.control.pay_session(session_id)
+    session = subscriber.control.get_object(session_id) or {}
+    subscriber.control.cancel_subscription(str(session["subscription"]))
+
+    again = _open_checkout(subscriber, "second")
+
+    assert again != session_id
+    subscriber.control.pay_session(again)
+    subscriber.hear()
+    assert Subscription.objects.filter(ended_at__isnull=True).count() == 1
+
+
+def test_an_open_checkout_of_another_form_is_ended(subscriber: Subscriber) -> None:
+    first = _open_checkout(subscriber, "first")
+
+    _open_checkout(subscriber, "second")
+
+    assert (subscriber.control.get_object(first) or {})["status"] == "expired"
 
 
 def test_card_that_is_declined_in_the_checkout_is_no_riddle(subscriber: Subscriber) -> None:

@@ -56,6 +56,13 @@ def test_limits_are_read_as_the_plan_has_them(customer: BillingCustomer) -> None
     assert [limits.allows_model(model) for model in ("small", "large", "huge", "")] == [True, True, False, False]
 
 
+def test_a_subscription_to_no_seats_has_the_limits_of_free(customer: BillingCustomer) -> None:
+    make_free(max_api_keys=1)
+    subscribe(customer, make_plan("pro", max_api_keys=3), quantity=0)
+
+    assert read_limits(customer_id=customer.pk, now=timezone.now()).plan == "free"
+
+
 def test_an_answer_is_remembered_for_seconds(customer: BillingCustomer, monkeypatch: pytest.MonkeyPatch) -> None:
     free = make_free(max_call_tokens=10)
     moment = 1000.0

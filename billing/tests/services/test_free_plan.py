@@ -15,7 +15,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.api_keys import issue_key
-from billing.models import BillingCustomer, CreditGrant, LedgerEntry, Subscription
+from billing.models import BillingCustomer, CreditBalance, CreditGrant, LedgerEntry, Subscription
 from billing.services.expiry import expire_lapsed_credits
 from billing.services.free_plan import grant_free_plan
 from billing.tests.plan_world import posted
@@ -85,8 +85,9 @@ def test_nobody_else_gets_them(traveller: time_machine.Traveller) -> None:
 def test_who_lost_the_plan_is_free_again(traveller: time_machine.Traveller) -> None:
     subscribe(make_seen(), status="past_due", past_due_since=DECEMBER - timedelta(days=8))
     subscribe(make_seen(), status="canceled", ended_at=START)
+    subscribe(make_seen(), quantity=0)
 
-    assert grant_free_plan(now=DECEMBER).granted == 2
+    assert grant_free_plan(now=DECEMBER).granted == 3
 
 
 def test_a_key_that_is_used_counts_as_being_here(traveller: time_machine.Traveller) -> None:
@@ -107,6 +108,16 @@ def test_a_dry_run_and_no_credits_grant_nothing(traveller: time_machine.Travelle
     assert grant_free_plan(now=DECEMBER).looked_at == 0
 
     assert not LedgerEntry.objects.exists()
+
+
+def test_broken_books_of_one_keep_nobody_waiting(traveller: time_machine.Traveller) -> None:
+    broken, whole = make_seen(), make_seen()
+    CreditBalance.objects.filter(pk=broken.pk).update(posted=5)
+
+    with pytest.raises(RuntimeError, match=rf"1 customers could not get free credits: \[{broken.pk}\]"):
+        grant_free_plan(now=DECEMBER)
+
+    assert [entry.customer for entry in LedgerEntry.objects.all()] == [whole]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -131,3 +131,11 @@ def test_late_word_of_a_pack_with_a_lifetime_grants_credits_that_lapse_when_they
     converge(facts_of(payment, amount_minor=1000, subtotal_minor=1000))
 
     assert LedgerEntry.objects.get(kind="purchase").grant.expires_at == NOON + timedelta(days=30)
+
+
+def test_lifetime_beyond_the_calendar_keeps_nobody_from_what_was_paid(payment: Payment) -> None:
+    Payment.objects.update(lifetime_days=9_999_999)
+
+    converge(facts_of(payment, amount_minor=1000, subtotal_minor=1000))
+
+    assert LedgerEntry.objects.get(kind="purchase").grant.expires_at is None

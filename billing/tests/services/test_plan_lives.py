@@ -210,3 +210,19 @@ def test_end_of_a_subscription_leaves_what_rolled_over_until_its_period_ends(
 
     assert posted(subscriber) == 40_000
     assert set(CreditGrant.objects.values_list("expires_at", flat=True)) == {MONTH.at(2)}
+
+
+def test_what_rolls_over_late_lives_as_long_as_the_new_allowance_did(
+    subscriber: BillingCustomer, traveller: time_machine.Traveller
+) -> None:
+    """The invoice of the first period is paid when the second period's allowance is used up already."""
+    make_plan("rolling", rank=3, rollover="unlimited")
+    traveller.move_to(MONTH.at(1))
+    tell(invoice(subscriber, [line(1900, "rolling", span=MONTH.span(1))]))
+    spend(subscriber, 20_000)
+
+    tell(invoice(subscriber, [line(1900, "rolling", span=MONTH.span(0))], paid_at=MONTH.at(1)))
+
+    grant = CreditGrant.objects.get(is_open=True)
+    assert (posted(subscriber), grant.expires_at) == (20_000, MONTH.at(2) + timedelta(days=3))
+    check_books()

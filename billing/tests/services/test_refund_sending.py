@@ -30,7 +30,7 @@ def clerk() -> User:
     return make_staff("request_refunds")
 
 
-def sent_long_ago(request: RefundRequest, *, hours: int) -> None:
+def sent_long_ago(request: RefundRequest, *, hours: float) -> None:
     RefundRequest.objects.filter(pk=request.pk).update(sent_at=timezone.now() - timedelta(hours=hours))
 
 
@@ -161,6 +161,24 @@ def test_after_a_day_a_refund_that_was_not_made_is_never_asked_for_again(
     assert "made no such refund" in ended.refusal
     assert stripe_sandbox.control.list_objects("refund") == []
     assert read_refundable(payment=payment, now=timezone.now()).most_minor == 1000
+
+
+def test_shortly_before_a_day_a_refund_is_looked_up_and_not_given_up(
+    stripe_sandbox: SandboxServer, gateway: StripeGateway, payment: Payment, clerk: User
+) -> None:
+    """A call of the last minutes may still be under way, and one more could come when the key is forgotten."""
+    request = ask_refund(payment=payment, amount_minor=250, actor=clerk)
+    stripe_sandbox.control.add_fault("error", method="POST", path="/v1/refunds", times=TRIES)
+    send_refund(request_id=request.public_id, gateway=gateway)
+    stripe_sandbox.control.clear_faults()
+    sent_long_ago(request, hours=23.5)
+
+    assert send_refund(request_id=request.public_id, gateway=gateway).state == "sent"
+
+    assert stripe_sandbox.control.list_objects("refund") == []
+    ask_refund(payment=payment, amount_minor=100, actor=clerk)
+    assert send_due_refunds(gateway=gateway, now=timezone.now() + timedelta(minutes=2)) == 1
+    assert [made["amount"] for made in stripe_sandbox.control.list_objects("refund")] == [100]
 
 
 def test_refusal_of_stripe_is_stored_and_frees_the_amount(

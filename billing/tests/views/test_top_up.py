@@ -123,6 +123,20 @@ def test_what_cannot_be_chosen_goes_back_to_the_form(
     assert shopper.state == ("off", "customer")
 
 
+def test_limit_of_a_currency_with_large_numbers_can_be_chosen(browser: Client, shopper: Shopper) -> None:
+    CreditPack.objects.filter(pk=shopper.pack.pk).update(currency="vnd", price_minor=2_500_000)
+
+    digest = read_digest(browser, ceiling="5000000")
+    browser.post(CONSENT, {**terms(ceiling="5000000"), "digest": digest})
+
+    assert shopper.state == ("on", "")
+    consent = shopper.top_up.consent
+    assert consent is not None
+    assert (consent.amount_minor, consent.ceiling_minor, consent.currency) == (2_500_000, 5_000_000, "vnd")
+    assert "2,500,000 VND" in consent.wording
+    assert 'value="5000000"' in browser.get(PAGE).content.decode()
+
+
 def test_turning_off_is_one_click(browser: Client, shopper: Shopper) -> None:
     shopper.consent()
 

@@ -5,7 +5,7 @@ from typing import Any
 from sandbox.stripe.errors import ApiError
 from sandbox.stripe.events import emit_event
 from sandbox.stripe.machine import Sandbox
-from sandbox.stripe.objects.payment_intents import new_intent
+from sandbox.stripe.objects.payment_intents import move_intent, new_intent
 from sandbox.stripe.records import Resource, new_id, random_word
 from sandbox.stripe.store import Condition
 from sandbox.stripe.subscriptions.balances import move_balance
@@ -94,6 +94,8 @@ def void_invoice(sandbox: Sandbox, invoice: Resource) -> None:
         currency = invoice["currency"]
         kind = "unapplied_from_invoice"
         move_balance(sandbox, invoice["customer"], amount=used, kind=kind, currency=currency, invoice_id=invoice["id"])
+    if invoice["amount_due"] > 0:
+        _cancel_payment(sandbox, payment_of(sandbox, invoice))
     _close_invoice(sandbox, invoice, status="void", at="voided_at", event_type="invoice.voided")
 
 
@@ -154,6 +156,22 @@ def _close_invoice(sandbox: Sandbox, invoice: Resource, *, status: str, at: str,
     invoice["status_transitions"] = {**invoice["status_transitions"], at: sandbox.now()}
     save_invoice(sandbox, invoice)
     emit_event(sandbox, event_type, invoice)
+
+
+def _cancel_payment(sandbox: Sandbox, payment: Resource) -> None:
+    """Nobody can pay a void invoice any more: its payment intent is canceled for that reason."""
+    transitions = {**payment["status_transitions"], "canceled_at": sandbox.now()}
+    sandbox.store.put({**payment, "status": "canceled", "status_transitions": transitions})
+    intent = sandbox.require("payment_intent", payment["payment"]["payment_intent"])
+    move_intent(
+        sandbox,
+        intent,
+        event_type="payment_intent.canceled",
+        status="canceled",
+        canceled_at=sandbox.now(),
+        cancellation_reason="void_invoice",
+        next_action=None,
+    )
 
 
 def _build_payment(sandbox: Sandbox, invoice: Resource, intent: Resource) -> Resource:

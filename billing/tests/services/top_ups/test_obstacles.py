@@ -10,6 +10,7 @@ from pytest_django import Settings
 from billing.kinds import EntryKind
 from billing.ledger import balances
 from billing.models import Payment, RefundRequest, RefundRequestState
+from billing.services import refund_sending
 from billing.services.customers import freeze_customer, unfreeze_customer
 from billing.services.holds import place_hold, settle_hold
 from billing.tests.ledger.steps import give, post_one
@@ -167,6 +168,26 @@ def test_while_a_payment_is_being_refunded_nothing_is_charged(shopper: Shopper, 
     shopper.run()
 
     assert shopper.charges() == [1000]
+
+
+def test_until_a_refund_that_was_made_is_merged_nothing_is_charged(
+    shopper: Shopper, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever sent it was killed after Stripe had answered, and before the credits went."""
+    shopper.spend_down_to(0)
+    request = ask_refund(payment=shopper.bought, amount_minor=100, actor=make_staff("request_refunds"))
+    with monkeypatch.context() as killed:
+        killed.setattr(refund_sending, "_converge", lambda refund: None)
+        sent = refund_sending.send_refund(request_id=request.public_id, gateway=shopper.gateway)
+    assert sent.state == RefundRequestState.ACCEPTED
+
+    shopper.run()
+
+    assert (shopper.charges(), shopper.state) == ([], ("on", ""))
+    shopper.deliver()
+    clock.move(minutes=16)
+    shopper.run()
+    assert (shopper.charges(), shopper.state) == ([], ("paused", "refund"))
 
 
 def test_nothing_is_charged_while_nothing_is_sold(shopper: Shopper, clock: Clock, settings: Settings) -> None:

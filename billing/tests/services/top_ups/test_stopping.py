@@ -26,6 +26,16 @@ def _refund(shopper: Shopper) -> None:
     shopper.deliver()
 
 
+def _credit_note(shopper: Shopper) -> None:
+    shopper.sandbox.control.issue_credit_note(shopper.bought.invoice_id, amount=100, way="out_of_band")
+    shopper.deliver()
+
+
+def _credit_note_to_balance(shopper: Shopper) -> None:
+    shopper.sandbox.control.issue_credit_note(shopper.bought.invoice_id, amount=100, way="balance")
+    shopper.deliver()
+
+
 def _dispute(shopper: Shopper) -> None:
     shopper.sandbox.control.open_dispute(str(shopper.bought.payment_intent_id))
     shopper.deliver()
@@ -88,6 +98,8 @@ HAPPENINGS = [
     (_deactivate, ("off", "account_closed")),
     (_delete_user, ("off", "account_closed")),
     (_refund, ("paused", "refund")),
+    (_credit_note, ("paused", "refund")),
+    (_credit_note_to_balance, ("paused", "refund")),
     (_dispute, ("off", "dispute")),
     (_inquiry, ("off", "dispute")),
     (_warning, ("off", "fraud_warning")),
@@ -210,6 +222,40 @@ def test_off_is_not_paused_by_what_comes_later(shopper: Shopper) -> None:
 def test_paused_is_turned_off_by_a_dispute(shopper: Shopper) -> None:
     _refund(shopper)
     _dispute(shopper)
+
+    assert shopper.state == ("off", "dispute")
+
+
+@pytest.mark.parametrize("withdraws", [True, False])
+def test_an_inquiry_that_becomes_a_dispute_turns_it_off_again(shopper: Shopper, withdraws: bool) -> None:
+    """It keeps its id. The customer had confirmed after the bank's question, which froze nothing."""
+    control = shopper.sandbox.control
+    inquiry = control.open_dispute(str(shopper.bought.payment_intent_id), inquiry=True)
+    shopper.deliver()
+    shopper.consent()
+
+    control.escalate_inquiry(inquiry["id"], withdraws=withdraws)
+    shopper.deliver()
+    assert shopper.state == ("off", "dispute")
+
+    control.close_dispute(inquiry["id"], "won")
+    shopper.deliver()
+    shopper.spend_down_to(0)
+    shopper.run()
+    assert (shopper.charges(), shopper.state) == ([], ("off", "dispute"))
+
+
+def test_an_appeal_that_takes_the_money_again_turns_it_off_again(shopper: Shopper) -> None:
+    control = shopper.sandbox.control
+    dispute = control.open_dispute(str(shopper.bought.payment_intent_id))
+    control.close_dispute(dispute["id"], "won")
+    shopper.deliver()
+    shopper.consent()
+    shopper.deliver()
+    assert shopper.state == ("on", "")
+
+    control.withdraw_funds(dispute["id"])
+    shopper.deliver()
 
     assert shopper.state == ("off", "dispute")
 

@@ -19,7 +19,7 @@ from billing.services.top_ups.consenting import turn_off
 from billing.services.top_ups.deciding import decide_top_up
 from billing.services.top_ups.invoicing import _finalized
 from billing.tests.services.top_ups.conftest import Clock
-from billing.tests.top_ups import DECLINED, Shopper
+from billing.tests.top_ups import ASKS, DECLINED, Shopper
 from billing.top_up_rules import next_month_start
 from sandbox.stripe.server import SandboxServer
 
@@ -142,6 +142,21 @@ def test_a_decline_voids_the_invoice(taxed: Shopper, clock: Clock) -> None:
     assert invoices(taxed) == [("void", 1200)] * 3
 
 
+def test_a_bank_that_wants_the_customer_pauses_it(taxed: Shopper, clock: Clock) -> None:
+    """Its invoice is void then, and the intent canceled, which says nothing of the bank any more."""
+    taxed.change_card(ASKS)
+    taxed.spend_down_to(0)
+
+    taxed.run()
+
+    assert (invoices(taxed), taxed.state) == ([("void", 1200)], ("authentication_needed", "authentication"))
+    notice = Notice.objects.get(event=NoticeEvent.TOP_UP_AUTHENTICATION_NEEDED)
+    assert f"/billing/buy/{taxed.pack.slug}/?save_card=1" in notice.payload["url"]
+    clock.move(days=1)
+    taxed.run()
+    assert len(taxed.attempts) == 1
+
+
 def test_tax_counts_towards_the_limit(taxed: Shopper, clock: Clock) -> None:
     """The price alone would fit into what is left of the month."""
     taxed.ceiling_minor = 2300
@@ -238,6 +253,34 @@ def test_a_limit_that_no_pack_fits_in_pauses_and_is_told(taxed: Shopper, clock: 
     assert taxed.balance.top_up_due_at is None
     (notice,) = Notice.objects.filter(event=NoticeEvent.TOP_UP_PAUSED)
     assert "With tax one pack costs more than your limit" in notice.payload["reason"]
+
+
+def test_what_the_customer_owes_at_stripe_is_not_charged_along(taxed: Shopper) -> None:
+    """A final invoice asks for a debt in the customer's balance at Stripe, too: nobody has agreed to that."""
+    taxed.sandbox.control.set_customer_balance(str(taxed.customer.stripe_customer_id), 30)
+    taxed.spend_down_to(0)
+
+    taxed.run()
+
+    (attempt,) = taxed.attempts
+    assert (attempt.state, taxed.state) == ("failed", ("paused", "refused"))
+    assert (invoices(taxed), taxed.charges(), taxed.topped_up()) == ([("void", 1200)], [], 0)
+    stored = taxed.sandbox.control.get_object(str(taxed.customer.stripe_customer_id)) or {}
+    assert stored["balance"] == 30
+    assert "owes at Stripe" in attempt.refusal
+
+
+def test_money_of_the_customer_at_stripe_pays_first(taxed: Shopper) -> None:
+    taxed.sandbox.control.set_customer_balance(str(taxed.customer.stripe_customer_id), -500)
+    taxed.spend_down_to(0)
+
+    taxed.run()
+
+    (attempt,) = taxed.attempts
+    assert (attempt.state, attempt.paid_amount_minor, attempt.mismatch) == ("paid", 1200, "")
+    charged = [charge["amount"] for charge in taxed.sandbox.control.list_objects("charge")]
+    assert sorted(charged) == [700, 1000]
+    assert (taxed.topped_up(), invoices(taxed)) == (1, [("paid", 1200)])
 
 
 def test_a_limit_without_room_for_tax_cannot_be_chosen(taxed: Shopper) -> None:
