@@ -95,7 +95,8 @@ def fill(customer: BillingCustomer) -> dict[str, str]:
         "processing": make_payment(customer, completed_at=now),
         "failed": make_payment(customer, completed_at=now, failed_at=now, failed_attempts={"ch_2": attempt}),
         "expired": make_payment(customer, expired_at=now),
-        "review": make_payment(customer, mismatch="Paid for $9.00, offered for $10.00."),
+        # The widest name there can be: what is told with it must not be wider than a telephone.
+        "review": make_payment(customer, public_id="pay_" + "m" * 20, mismatch="Paid for $9.00, offered for $10.00."),
     }
     for event in (NoticeEvent.PAYMENT_DISPUTED, NoticeEvent.PAYMENT_FAILED, NoticeEvent.TOP_UP_TURNED_OFF):
         say(customer, event)

@@ -30,6 +30,7 @@ FRAMEWORK_CODES: Final[dict[str, int]] = {
             BodyTooLarge,
         )
     },
+    "bad_request": 400,
     "invalid_api_key": 401,
     "api_key_revoked": 401,
     "api_key_expired": 401,

@@ -45,6 +45,13 @@ def receipt_of(shopper: Shopper) -> str:
     return Payment.objects.get(pk=shopper.bought.pk).invoice_id
 
 
+def fill_balance(shopper: Shopper) -> None:
+    """Put $5.00 of the pack into the balance at Stripe. Money that goes back pauses top-up, so it is agreed to anew."""
+    shopper.sandbox.control.issue_credit_note(receipt_of(shopper), amount=500, way="balance")
+    shopper.deliver()
+    shopper.consent()
+
+
 def open_invoice(shopper: Shopper) -> str:
     """The invoice of the top-up that is due, which nobody has paid yet."""
     shopper.spend_down_to(0)
@@ -85,8 +92,7 @@ def test_an_invoice_that_a_note_took_a_part_off_waits_for_staff(shopper: Shopper
 
 
 def test_what_the_balance_pays_of_a_top_up_is_no_cash(shopper: Shopper) -> None:
-    shopper.sandbox.control.issue_credit_note(receipt_of(shopper), amount=500, way="balance")
-    shopper.deliver()
+    fill_balance(shopper)
     shopper.spend_down_to(0)
 
     attempt = top_up(shopper)
@@ -100,8 +106,7 @@ def test_what_the_balance_pays_of_a_top_up_is_no_cash(shopper: Shopper) -> None:
 
 
 def test_what_the_balance_pays_is_told_with_the_money_where_the_invoice_was_heard_of_first(shopper: Shopper) -> None:
-    shopper.sandbox.control.issue_credit_note(receipt_of(shopper), amount=500, way="balance")
-    shopper.deliver()
+    fill_balance(shopper)
     opened = open_invoice(shopper)
     shopper.sandbox.control.pay_open_invoice(opened)
     shopper.deliver()
