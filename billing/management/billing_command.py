@@ -3,7 +3,8 @@
 import json
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,12 +26,18 @@ class BillingCommand(BaseCommand):
         except (BillingError, DatabaseError, OSError) as error:
             raise CommandError(f"{type(error).__name__}: {error}".strip(), returncode=EXIT_ERROR) from error
 
+    @contextmanager
+    def broken_books_are_findings(self) -> Iterator[None]:
+        """Where the books of some customers do not add up, all others were done, and those are findings."""
+        try:
+            yield
+        except RuntimeError as broken:
+            self.stderr.write(str(broken))
+            sys.exit(EXIT_FINDINGS)
+
 
 class LapseCommand(BillingCommand):
-    """Ends what has lapsed, by `lapse(now=, limit=, dry_run=)`, and prints how many of `things` that were.
-
-    Where the books of some customers do not add up, the others are done first, and that is a finding.
-    """
+    """Ends what has lapsed, by `lapse(now=, limit=, dry_run=)`, and prints how many of `things` that were."""
 
     things: str
     done: str
@@ -44,11 +51,8 @@ class LapseCommand(BillingCommand):
         parser.add_argument("--json", action="store_true", help="One JSON document instead of a line.")
 
     def handle(self, *, limit: int, dry_run: bool, json: bool, **options: Any) -> None:
-        try:
+        with self.broken_books_are_findings():
             count = self.lapse(now=timezone.now(), limit=limit, dry_run=dry_run)
-        except RuntimeError as broken:
-            self.stderr.write(str(broken))
-            sys.exit(EXIT_FINDINGS)
         self.tell(count=count, dry_run=dry_run, as_json=json)
 
     def tell(self, *, count: int, dry_run: bool, as_json: bool) -> None:

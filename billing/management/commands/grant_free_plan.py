@@ -17,7 +17,8 @@ class Command(BillingCommand):
     help = (
         "Gives the free credits of this UTC month (FREE_PLAN_CREDITS) to verified customers who signed up before it, "
         "were seen in the last 60 days and pay for no plan. They expire with the month. Beat runs it every hour, so "
-        "that a day that was missed is made up for. Exit code 0: done, 2: error."
+        "that a day that was missed is made up for. Exit code 0: done, 1: some customers' books do not add up (run "
+        "reconcile_ledger), 2: error."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -25,7 +26,8 @@ class Command(BillingCommand):
         parser.add_argument("--json", action="store_true", help="One JSON document instead of a line.")
 
     def handle(self, *, dry_run: bool, json: bool, **options: Any) -> None:
-        result = grant_free_plan(now=timezone.now(), dry_run=dry_run)
+        with self.broken_books_are_findings():
+            result = grant_free_plan(now=timezone.now(), dry_run=dry_run)
         if json:
             self.tell_json(asdict(result) | {"dry_run": dry_run})
         elif dry_run:

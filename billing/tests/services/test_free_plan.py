@@ -120,6 +120,20 @@ def test_broken_books_of_one_keep_nobody_waiting(traveller: time_machine.Travell
     assert [entry.customer for entry in LedgerEntry.objects.all()] == [whole]
 
 
+def test_broken_books_are_a_finding_of_the_command(traveller: time_machine.Traveller) -> None:
+    broken, whole = make_seen(), make_seen()
+    CreditBalance.objects.filter(pk=broken.pk).update(posted=5)
+    traveller.move_to(DECEMBER)
+    told = StringIO()
+
+    with pytest.raises(SystemExit) as ended:
+        call_command("grant_free_plan", stderr=told)
+
+    assert ended.value.code == 1
+    assert "Run reconcile_ledger" in told.getvalue()
+    assert [entry.customer for entry in LedgerEntry.objects.all()] == [whole]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_two_runs_at_once_grant_once() -> None:
     customers = [make_seen(seen_at=timezone.now()) for _ in range(10)]
