@@ -9,13 +9,12 @@ from sandbox.stripe.giving_back.refunding import start_refund
 from sandbox.stripe.giving_back.starting import read_refund_start
 from sandbox.stripe.machine import Sandbox
 from sandbox.stripe.objects.customers import require_customer
-from sandbox.stripe.objects.payment_intents import move_intent
 from sandbox.stripe.pages.money import format_amount
 from sandbox.stripe.records import Resource
 from sandbox.stripe.subscriptions.balances import move_balance
 from sandbox.stripe.subscriptions.collecting import mark_paid
 from sandbox.stripe.subscriptions.dunning import follow_payment
-from sandbox.stripe.subscriptions.invoicing import payment_of, save_invoice
+from sandbox.stripe.subscriptions.invoicing import cancel_payment, payment_of, save_invoice
 
 _CREDITABLE = ("open", "paid")
 
@@ -142,19 +141,9 @@ def _change_invoice(sandbox: Sandbox, invoice: Resource, *, before_payment: int,
 
 def _change_payment(sandbox: Sandbox, payment: Resource, *, amount: int) -> None:
     """Let an open payment ask for what is left; where nothing is, nobody can pay it any more."""
-    intent = sandbox.require("payment_intent", payment["payment"]["payment_intent"])
-    if amount:
-        sandbox.store.put({**payment, "amount_requested": amount})
-        sandbox.store.put({**intent, "amount": amount})
+    if not amount:
+        cancel_payment(sandbox, payment, reason="automatic")
         return
-    ended = {"canceled_at": sandbox.now(), "paid_at": None}
-    sandbox.store.put({**payment, "status": "canceled", "status_transitions": ended})
-    move_intent(
-        sandbox,
-        intent,
-        event_type="payment_intent.canceled",
-        status="canceled",
-        canceled_at=sandbox.now(),
-        cancellation_reason="automatic",
-        next_action=None,
-    )
+    intent = sandbox.require("payment_intent", payment["payment"]["payment_intent"])
+    sandbox.store.put({**payment, "amount_requested": amount})
+    sandbox.store.put({**intent, "amount": amount})

@@ -95,7 +95,7 @@ def void_invoice(sandbox: Sandbox, invoice: Resource) -> None:
         kind = "unapplied_from_invoice"
         move_balance(sandbox, invoice["customer"], amount=used, kind=kind, currency=currency, invoice_id=invoice["id"])
     if invoice["amount_due"] > 0:
-        _cancel_payment(sandbox, payment_of(sandbox, invoice))
+        cancel_payment(sandbox, payment_of(sandbox, invoice), reason="void_invoice")
     _close_invoice(sandbox, invoice, status="void", at="voided_at", event_type="invoice.voided")
 
 
@@ -128,6 +128,22 @@ def payment_of(sandbox: Sandbox, invoice: Resource) -> Resource:
     return found[0]
 
 
+def cancel_payment(sandbox: Sandbox, payment: Resource, *, reason: str) -> None:
+    """Let nobody pay an invoice any more: its payment intent is canceled for that reason."""
+    transitions = {**payment["status_transitions"], "canceled_at": sandbox.now()}
+    sandbox.store.put({**payment, "status": "canceled", "status_transitions": transitions})
+    intent = sandbox.require("payment_intent", payment["payment"]["payment_intent"])
+    move_intent(
+        sandbox,
+        intent,
+        event_type="payment_intent.canceled",
+        status="canceled",
+        canceled_at=sandbox.now(),
+        cancellation_reason=reason,
+        next_action=None,
+    )
+
+
 def invoices_of(sandbox: Sandbox, subscription: Resource, *statuses: str) -> list[Resource]:
     """The invoices of a subscription, the latest first; with statuses only those in one of them."""
     of_customer = Condition("customer", "=", subscription["customer"])  # has an index
@@ -156,22 +172,6 @@ def _close_invoice(sandbox: Sandbox, invoice: Resource, *, status: str, at: str,
     invoice["status_transitions"] = {**invoice["status_transitions"], at: sandbox.now()}
     save_invoice(sandbox, invoice)
     emit_event(sandbox, event_type, invoice)
-
-
-def _cancel_payment(sandbox: Sandbox, payment: Resource) -> None:
-    """Nobody can pay a void invoice any more: its payment intent is canceled for that reason."""
-    transitions = {**payment["status_transitions"], "canceled_at": sandbox.now()}
-    sandbox.store.put({**payment, "status": "canceled", "status_transitions": transitions})
-    intent = sandbox.require("payment_intent", payment["payment"]["payment_intent"])
-    move_intent(
-        sandbox,
-        intent,
-        event_type="payment_intent.canceled",
-        status="canceled",
-        canceled_at=sandbox.now(),
-        cancellation_reason="void_invoice",
-        next_action=None,
-    )
 
 
 def _build_payment(sandbox: Sandbox, invoice: Resource, intent: Resource) -> Resource:
