@@ -7,6 +7,7 @@ from billing.models import BillingCustomer, CreditBalance, Payment
 from billing.tests.ledger.steps import assert_books_are_right
 from billing.tests.shop import WEBHOOK_SECRET, deliver, make_pack, open_checkout, work_off_all
 from sandbox.stripe.control import Control
+from sandbox.stripe.giving_back.refunding import RefundStart
 from sandbox.stripe.server import SandboxServer
 
 
@@ -33,8 +34,8 @@ class Shop:
         work_off_all(self.gateway)
         assert_books_are_right(self.customer)
 
-    def refund(self, amount: int | None = None, *, status: str | None = None) -> str:
-        made = self.control.refund_payment(self.session, amount=amount, status=status)  # type: ignore[arg-type]
+    def refund(self, amount: int | None = None, *, status: RefundStart | None = None) -> str:
+        made = self.control.refund_payment(self.session, amount=amount, status=status)
         self.hear()
         return str(made["id"])
 
