@@ -1,6 +1,7 @@
 """Every call to Stripe that the product makes."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Literal
 
 import stripe
@@ -48,6 +49,9 @@ TAX_PARAMS: dict[str, Any] = {
 stripe.enable_telemetry = False
 
 UiMode = Literal["embedded_page", "hosted_page"]
+# A key is kept for 24 hours at least: https://docs.stripe.com/api/idempotent_requests (2026-10-28.endive). A call of
+# the last one could arrive when it is forgotten; from then on an unknown outcome is looked up, never asked for again.
+KEY_LIFETIME = timedelta(hours=23)
 
 
 class StripeGateway(

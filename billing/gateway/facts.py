@@ -6,7 +6,9 @@ Amounts are minor units beside a lower-case currency, times are aware, an id tha
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
+
+INQUIRY_STATUSES: Final = "warning_"  # how the statuses of a dispute begin that is only asked about
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +120,7 @@ class DisputeFacts:
 
     @property
     def is_inquiry(self) -> bool:
-        return self.status.startswith("warning_")
+        return self.status.startswith(INQUIRY_STATUSES)
 
     @property
     def is_closed(self) -> bool:

@@ -29,12 +29,6 @@ _SMALLEST_FALL_PERCENT: Final = 10
 _WAITS_TOO_LONG: Final = timedelta(minutes=5)
 
 
-def find_alarms(*, now: datetime) -> Mapping[AlarmKind, str]:
-    """The alarms that hold now, with what is seen."""
-    seen = {kind: look(now) for kind, look in LOOKS.items()}
-    return {kind: detail for kind, detail in seen.items() if detail}
-
-
 def active_alarms() -> list[StaffAlarm]:
     """The episodes that are not over, the oldest first."""
     return list(StaffAlarm.objects.filter(ended_at__isnull=True).order_by("since"))

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from billing import conf
 from billing.errors import IdempotencyConflict, InvalidRequest, NothingSold, StripeObjectMissing, StripeRefused
-from billing.gateway.client import StripeGateway, UiMode, amount_line, price_line
+from billing.gateway.client import KEY_LIFETIME, StripeGateway, UiMode, amount_line, price_line
 from billing.gateway.facts import SessionFacts
 from billing.gateway.faults import missing_param
 from billing.ledger.locking import lock_accounts
@@ -22,9 +22,6 @@ from billing.services.orders import Order
 from billing.services.parked_events import wake_parked_events
 from billing.services.stripe_customers import ensure_stripe_customer, replace_stripe_customer
 
-# Stripe may forget a key after 24 h; from then on an unknown outcome is looked up, never retried.
-# https://docs.stripe.com/api/idempotent_requests (2026-10-28.endive)
-_KEY_LIFETIME = timedelta(hours=23)
 log = structlog.get_logger(__name__)
 
 
@@ -145,7 +142,7 @@ def _open_session(*, payment: Payment, pages: CheckoutPages, gateway: StripeGate
     if payment.checkout_session_id:
         return gateway.retrieve_session(session_id=payment.checkout_session_id)
     stripe_customer_id = ensure_stripe_customer(customer=payment.customer, gateway=gateway)
-    if payment.created_at < timezone.now() - _KEY_LIFETIME:
+    if payment.created_at < timezone.now() - KEY_LIFETIME:
         return _look_up_session(payment=payment, stripe_customer_id=stripe_customer_id, gateway=gateway)
     try:
         session = _create_session(payment=payment, stripe_customer_id=stripe_customer_id, pages=pages, gateway=gateway)

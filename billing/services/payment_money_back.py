@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from django.db.models import Sum
 
 from billing import conf
-from billing.gateway.facts import DisputeFacts, FraudWarningFacts, RefundFacts
+from billing.gateway.facts import INQUIRY_STATUSES, DisputeFacts, FraudWarningFacts, RefundFacts
 from billing.kinds import EntryKind
 from billing.models import DisputeMovement, FraudWarning, Payment, PaymentDispute, PaymentRefund
 from billing.pricing import withdrawn_by_dispute
@@ -52,7 +52,7 @@ def sum_given_back(payment: Payment) -> int:
 def follow_with_flags(*, payment: Payment) -> None:
     """Flag, freeze and free the payment's customer as its disputes and fraud warnings stand now."""
     for dispute in payment.disputes.all():
-        is_inquiry = dispute.status.startswith("warning_")
+        is_inquiry = dispute.status.startswith(INQUIRY_STATUSES)
         for cause, stands in (("inquiry", is_inquiry), ("dispute", not is_inquiry)):
             _follow(
                 payment=payment,

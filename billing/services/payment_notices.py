@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from billing import conf
+from billing.gateway.facts import INQUIRY_STATUSES
 from billing.models import CreditNote, Notice, Payment, PaymentDispute, PaymentKind
 from billing.notice_kinds import NoticeEvent
 from billing.selectors.payments import failed_attempt_messages
 from billing.services.notices import announce
 from billing.services.payment_money_back import MoneyChange
 
-_OPEN, _INQUIRIES, _PREVENTED = "opened", "warning_", "prevented"
+_OPEN, _PREVENTED = "opened", "prevented"
 _ENDS = {"won": "won", "lost": "lost", _PREVENTED: "won"}  # the bank leaves the payment as it is, or does not
 _TOLD_BY_THEIR_OWN = (PaymentKind.AUTO_TOP_UP, PaymentKind.PLAN)  # events of top-ups and of subscriptions
 
@@ -128,7 +129,7 @@ def _announce_credit_notes(payment: Payment) -> None:
 
 def _announce_dispute(payment: Payment, dispute: PaymentDispute) -> None:
     """That it began, and how it ended. A bank's question takes no money, so nobody is told of it."""
-    if dispute.status.startswith(_INQUIRIES):
+    if dispute.status.startswith(INQUIRY_STATUSES):
         return
     status = _ENDS.get(dispute.status, _OPEN)
     if status == _OPEN and dispute.closed_at is not None:

@@ -14,7 +14,7 @@ from django.utils import timezone
 from accounts.models import User
 from billing import conf
 from billing.errors import StripeRefused, StripeUnavailable
-from billing.gateway.client import StripeGateway
+from billing.gateway.client import KEY_LIFETIME, StripeGateway
 from billing.gateway.facts import RefundFacts
 from billing.models import RefundRequest, RefundRequestState
 from billing.services.convergence import Convergence
@@ -22,8 +22,6 @@ from billing.services.payment_facts import facts_of_refunds
 from billing.services.payments import converge_payment
 from billing.services.refunds import audit_refund
 
-# https://docs.stripe.com/api/idempotent_requests (2026-10-28.endive): a key is kept for 24 hours at least.
-KEY_LIFETIME = timedelta(hours=23)
 # The last call is not under way at Stripe any more then, so what is not there never will be.
 _SURELY_OVER = timedelta(hours=24)
 _LEFT_TO_ITS_PAGE = timedelta(minutes=1)  # who asked for a refund sends it, too; after that it is sent from here

@@ -9,13 +9,13 @@ from typing import Final
 
 from django.db.models import QuerySet
 
+from billing.gateway.facts import INQUIRY_STATUSES
 from billing.kinds import EntryKind
 from billing.models import FraudWarning, PaymentDispute, PaymentRefund, TopUpCause
 from billing.services.payment_facts import PaymentFacts
 from billing.services.payment_money_back import MoneyChange
 from billing.services.top_ups.stopping import stop_top_up
 
-_INQUIRY: Final = "warning_"  # how the statuses of a dispute begin that is only asked about
 _GRAVITY: Final = (TopUpCause.DISPUTE, TopUpCause.FRAUD_WARNING, TopUpCause.REFUND)
 _CAUSES: Final = {EntryKind.DISPUTE: TopUpCause.DISPUTE, EntryKind.REFUND: TopUpCause.REFUND}
 
@@ -24,7 +24,7 @@ def find_news(*, facts: Sequence[PaymentFacts]) -> list[TopUpCause]:
     """What of these facts, before they are merged, stops automatic top-up; the gravest first."""
     told_disputes = [reading.facts for one in facts for reading in one.disputes]
     disputes = {dispute.id for dispute in told_disputes}
-    grown = {dispute.id for dispute in told_disputes if not dispute.status.startswith(_INQUIRY)}
+    grown = {dispute.id for dispute in told_disputes if not dispute.is_inquiry}
     warnings = {warning.id for one in facts for warning in one.fraud_warnings}
     refunds = {refund.id for one in facts for refund in one.refunds if not refund.is_dead}
     known = (
@@ -44,4 +44,4 @@ def stop_for_news(*, customer_id: int, news: Collection[TopUpCause], changes: Co
 
 def _as_told(known: QuerySet[PaymentDispute], grown: Collection[str]) -> QuerySet[PaymentDispute]:
     """The disputes that are known for what they are told to be by now, and not as a mere question of the bank."""
-    return known.exclude(dispute_id__in=grown, status__startswith=_INQUIRY)
+    return known.exclude(dispute_id__in=grown, status__startswith=INQUIRY_STATUSES)

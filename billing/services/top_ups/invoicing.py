@@ -49,10 +49,6 @@ class Withdrawn(Exception):
 class CollectsDebt(Exception):
     """It would take what the customer owes at Stripe along, which nobody has agreed to. Nothing was taken."""
 
-    def __init__(self, *, debt_minor: int) -> None:
-        self.debt_minor = debt_minor
-        super().__init__(f"{debt_minor} more than its total is due.")
-
 
 class EndedBefore(Exception):
     """An earlier try ended the invoice and was itself ended before it wrote that down. Nothing was taken."""
@@ -123,11 +119,10 @@ def void_unpaid(*, invoice: OwnInvoiceFacts, attempt: Payment, gateway: StripeGa
 def _find_objection(invoice: OwnInvoiceFacts, *, judgement: Judgement) -> Exception | None:
     """Why an open invoice is not to be paid. What its customer owes at Stripe is due with it, besides its total."""
     total_minor = invoice.total_minor or 0
-    debt_minor = (invoice.amount_due_minor or 0) - total_minor
     if judgement.verdict is not Verdict.CHARGE:
         return Withdrawn(judgement=judgement)
-    if debt_minor > 0:
-        return CollectsDebt(debt_minor=debt_minor)
+    if (invoice.amount_due_minor or 0) > total_minor:
+        return CollectsDebt()
     return BeyondLimit(total_minor=total_minor) if total_minor > judgement.most_minor else None
 
 

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from billing.errors import StripeObjectMissing, StripeRefused, StripeUnavailable
-from billing.gateway.client import StripeGateway
+from billing.gateway.client import KEY_LIFETIME, StripeGateway
 from billing.gateway.faults import missing_param
 from billing.ledger import balances
 from billing.ledger.locking import lock_accounts
@@ -26,8 +26,6 @@ from billing.services.top_ups.recording import record_answer
 from billing.services.top_ups.stopping import stop_top_up
 from billing.top_up_rules import Judgement, Verdict, next_month_start
 
-# https://docs.stripe.com/api/idempotent_requests (2026-10-28.endive): a key is kept for 24 hours at least.
-KEY_LIFETIME = timedelta(hours=23)
 # A call that was given up is not under way at Stripe any more after this, so what is not there then never will be.
 _SURELY_OVER = timedelta(hours=1)
 _WAITS = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 30, 60))

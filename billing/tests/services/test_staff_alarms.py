@@ -19,7 +19,7 @@ from billing.models import (
     StripeEvent,
     WebhookAttempt,
 )
-from billing.selectors.alarms import LOOKS, find_alarms
+from billing.selectors.alarms import LOOKS
 from billing.services.staff_alarms import watch_alarms
 from billing.tests.integrator import message_for, subscribe
 from billing.tests.shop import make_customer
@@ -115,6 +115,11 @@ def let_events_wait() -> None:
 
 def end_findings() -> None:
     ReconciliationFinding.objects.update(state="accepted", ended_at=timezone.now())
+
+
+def find_alarms(*, now: datetime) -> dict[AlarmKind, str]:
+    """What each look finds at that time, if it finds anything."""
+    return {kind: detail for kind, look in LOOKS.items() if (detail := look(now))}
 
 
 def tomorrow_is_another_day() -> None:
